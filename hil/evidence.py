@@ -1,0 +1,133 @@
+"""What a sitting leaves on disk, and the words of its event log.
+
+    evidence/<phone>/<sitting>/manifest.json      what was played, and whether each part is whole
+                               boot-1.pcapng      everything that crossed the wire in that boot
+                               boot-1.events.jsonl
+                               boot-1/            the files served in that boot
+
+Files are named relative to the sitting's folder. Instants are in phone time.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hil.errors import Misuse
+
+
+class EventName(StrEnum):
+    """What a line of a boot's event log can be about."""
+
+    BOOT_BEGINS = "boot begins"
+    RECORDER_READY = "recorder ready"
+    POWER_OFF = "power off"
+    POWER_ON = "power on"
+    FILE_SERVED = "file served"
+    FILE_MISSING = "file missing"
+    SCEP_REQUEST = "scep request"
+    SCEP_ANSWER = "scep answer"
+    TIME_SERVED = "time served"
+    SYSLOG = "syslog"
+    LEASE = "dhcp lease"
+    STRAY = "stray"
+    REFERENCE = "reference"
+    SETTLED = "settled"
+    FAULT = "fault"
+    BOOT_ENDS = "boot ends"
+    RECOVERED = "power recovered"
+
+
+BootKind = Literal["clear", "main", "restart", "change", "control"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BootManifest(_Frozen):
+    """One power cycle: its window, its files, and every reason why what it left is not whole."""
+
+    index: int
+    kind: BootKind
+    power_on: datetime
+    ended: datetime
+    capture: str
+    events: str
+    files: dict[str, dict[str, str]]
+    """Device to URL path to the file that holds what was served there."""
+    packets: int
+    drops: int
+    problems: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the recorder saw everything from before power-on to the end."""
+        return not self.problems
+
+
+class PlayedScenario(_Frozen):
+    """A scenario as it was played: `key` finds it again, `text` shows it."""
+
+    slot: int
+    key: str
+    text: str
+    has_url: bool
+
+
+class SittingManifest(_Frozen):
+    """What one sitting played on one phone, and what came of it."""
+
+    format: Literal[1] = 1
+    sitting: str
+    confirms: str | None = None
+    """The sitting whose deviation this one confirms, with the scenario alone."""
+    attempt: int = 1
+    phone: str
+    model: str
+    mac: str
+    serial: str
+    firmware: str | None
+    address: str
+    reference_address: str
+    server_address: str
+    rate: float
+    epoch: datetime
+    """The instant at which phone time and the capture's real time agree."""
+    scenarios: tuple[PlayedScenario, ...]
+    boots: tuple[BootManifest, ...]
+    faults: tuple[str, ...]
+
+    def phone_time(self, capture_time: datetime) -> datetime:
+        """A capture's real time in phone time."""
+        return self.epoch + (capture_time - self.epoch) * self.rate
+
+    def save(self, folder: Path) -> None:
+        """Write `manifest.json` in one step, so that a reader finds all of it or none."""
+        draft = folder / "manifest.json.part"
+        draft.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        draft.replace(folder / "manifest.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> SittingManifest:
+        """Read the manifest of a sitting's folder; `Misuse` names the key that is wrong."""
+        file = folder / "manifest.json"
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise Misuse("there is no manifest", file=file, remedy="name the folder of a sitting") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise Misuse(first["msg"], file=file, key=key, remedy="evidence is written by the bench and never edited") from None
+
+
+def read_events(file: Path) -> tuple[dict[str, object], ...]:
+    """The lines of a boot's event log; a last line cut short by a lost machine is left out."""
+    lines = file.read_text(encoding="utf-8").split("\n")
+    return tuple(json.loads(line) for line in lines[:-1] if line)
