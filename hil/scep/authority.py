@@ -1,0 +1,241 @@
+"""A certification authority's keys and certificates, in memory and in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.x509 import load_pem_x509_certificates
+
+from hil import asn1
+from hil.clock import Clock
+from hil.errors import Misuse
+from hil.scep import algorithms, names
+from hil.scep.certificate import (
+    BASIC_CONSTRAINTS,
+    KEY_USAGE,
+    SUBJECT_KEY_IDENTIFIER,
+    Certificate,
+    read_certificate,
+    write_certificate,
+    write_extension,
+)
+from hil.scep.csr import Csr
+
+AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
+EXTENDED_KEY_USAGE = "2.5.29.37"
+_CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+_KEY, _CERTIFICATE, _CHAIN = "ca.key", "ca.pem", "chain.pem"
+_RA_KEY, _RA_CERTIFICATE = "ra.key", "ra.pem"
+_REMEDY = "remove the folder to have a CA made anew"
+
+
+@dataclass(frozen=True)
+class RegistrationAuthority:
+    """The key and certificate that speak SCEP where the CA's own do not (RFC 8894 section 2.1.3)."""
+
+    key: RSAPrivateKey = field(repr=False)
+    certificate: Certificate
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A CA: its key, its certificate, the certificates above it, and an RA if it has one."""
+
+    key: RSAPrivateKey = field(repr=False)
+    certificate: Certificate
+    chain: tuple[Certificate, ...] = ()
+    ra: RegistrationAuthority | None = None
+
+    @property
+    def speaker(self) -> tuple[RSAPrivateKey, Certificate]:
+        """Who opens requests and signs replies: the RA if there is one, else the CA."""
+        return (self.ra.key, self.ra.certificate) if self.ra else (self.key, self.certificate)
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """What GetCACert answers: RA, CA and chain, those that exist."""
+        return (*((self.ra.certificate,) if self.ra else ()), self.certificate, *self.chain)
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        clock: Clock,
+        *,
+        key_bits: int = 2048,
+        ra: bool = False,
+        above: Authority | None = None,
+        years: int = 30,
+        organization: str = "J100 bench",
+    ) -> Authority:
+        """A fresh CA valid from 30 days ago, self-signed or under the authority `above`, with an RA if asked."""
+        key = rsa.generate_private_key(65537, key_bits)
+        subject = names.write_name((("O", organization), ("CN", name)))
+        not_before = clock.now() - timedelta(days=30)
+        not_after = not_before + timedelta(days=365 * years)
+        usage = write_extension(KEY_USAGE, _bits("digitalSignature", "keyEncipherment", "keyCertSign", "cRLSign"), critical=True)
+        constraints = write_extension(BASIC_CONSTRAINTS, asn1.sequence(asn1.boolean(True)), critical=True)
+        public = algorithms.public_key_der(key)
+        certificate = write_certificate(
+            subject_der=subject,
+            issuer_der=above.certificate.subject_der if above else subject,
+            serial=new_serial(),
+            not_before=not_before,
+            not_after=not_after,
+            public_key_der=public,
+            extensions=(constraints, usage, *_key_identifiers(public, above.certificate.public_key_der if above else public)),
+            key=above.key if above else key,
+        )
+        authority = cls(key, certificate, (above.certificate, *above.chain) if above else ())
+        if not ra:
+            return authority
+        return cls(key, certificate, authority.chain, authority._new_ra(name, organization, key_bits))
+
+    def _new_ra(self, name: str, organization: str, key_bits: int) -> RegistrationAuthority:
+        key = rsa.generate_private_key(65537, key_bits)
+        public = algorithms.public_key_der(key)
+        certificate = write_certificate(
+            subject_der=names.write_name((("O", organization), ("CN", f"{name} RA"))),
+            issuer_der=self.certificate.subject_der,
+            serial=new_serial(),
+            not_before=self.certificate.not_before,
+            not_after=self.certificate.not_after,
+            public_key_der=public,
+            extensions=(
+                write_extension(KEY_USAGE, _bits("digitalSignature", "keyEncipherment"), critical=True),
+                *_key_identifiers(public, self.certificate.public_key_der),
+            ),
+            key=self.key,
+        )
+        return RegistrationAuthority(key, certificate)
+
+    def issue(self, csr: Csr, *, not_before: datetime, not_after: datetime, digest: str = "sha256") -> Certificate:
+        """An end entity's certificate for the CSR's subject and key, octet for octet as asked, for TLS clients."""
+        return write_certificate(
+            subject_der=csr.subject_der,
+            issuer_der=self.certificate.subject_der,
+            serial=new_serial(),
+            not_before=not_before,
+            not_after=not_after,
+            public_key_der=csr.public_key_der,
+            extensions=(
+                *_END_ENTITY_EXTENSIONS,
+                *_key_identifiers(csr.public_key_der, self.certificate.public_key_der),
+            ),
+            key=self.key,
+            digest=digest,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write keys (mode 600) and certificates as PEM; the folder is made if need be."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_key(folder / _KEY, self.key)
+        _write_certificates(folder / _CERTIFICATE, (self.certificate,))
+        if self.chain:
+            _write_certificates(folder / _CHAIN, self.chain)
+        if self.ra:
+            _write_key(folder / _RA_KEY, self.ra.key)
+            _write_certificates(folder / _RA_CERTIFICATE, (self.ra.certificate,))
+
+    @classmethod
+    def load(cls, folder: Path) -> Authority:
+        """The authority that `save` wrote; `Misuse` names the file that is missing or wrong."""
+        chain = _read_certificates(folder / _CHAIN) if (folder / _CHAIN).exists() else ()
+        ra = None
+        if (folder / _RA_KEY).exists():
+            ra = RegistrationAuthority(_read_key(folder / _RA_KEY), _read_certificates(folder / _RA_CERTIFICATE)[0])
+        return cls(_read_key(folder / _KEY), _read_certificates(folder / _CERTIFICATE)[0], chain, ra)
+
+
+def new_serial() -> int:
+    """A positive serial number of at most 16 octets, too random to meet twice."""
+    return secrets.randbits(126) | 1 << 126
+
+
+def self_signed(subject_der: bytes, key: RSAPrivateKey, now: datetime, *, digest: str = "sha256") -> Certificate:
+    """A certificate that a client signs its first request with (RFC 8894 section 2.3), valid around `now`."""
+    usage = write_extension(KEY_USAGE, _bits("digitalSignature", "keyEncipherment"), critical=True)
+    return write_certificate(
+        subject_der=subject_der,
+        issuer_der=subject_der,
+        serial=new_serial(),
+        not_before=now - timedelta(days=1),
+        not_after=now + timedelta(days=30),
+        public_key_der=algorithms.public_key_der(key),
+        extensions=(usage,),
+        key=key,
+        digest=digest,
+    )
+
+
+def _bits(*usages: str) -> bytes:
+    places = {"digitalSignature": 0, "keyEncipherment": 2, "keyCertSign": 5, "cRLSign": 6}
+    value = 0
+    for usage in usages:
+        value |= 0x80 >> places[usage]
+    return asn1.bit_string(bytes((value,)), unused=7 - max(places[usage] for usage in usages))
+
+
+_END_ENTITY_EXTENSIONS = (
+    write_extension(BASIC_CONSTRAINTS, asn1.sequence(), critical=True),
+    write_extension(KEY_USAGE, _bits("digitalSignature", "keyEncipherment"), critical=True),
+    write_extension(EXTENDED_KEY_USAGE, asn1.sequence(asn1.oid(_CLIENT_AUTH))),
+)
+
+
+def _key_identifiers(subject_public_key: bytes, issuer_public_key: bytes) -> Sequence[bytes]:
+    own, above = (hashlib.sha1(key, usedforsecurity=False).digest() for key in (subject_public_key, issuer_public_key))
+    return (
+        write_extension(SUBJECT_KEY_IDENTIFIER, asn1.octet_string(own)),
+        write_extension(AUTHORITY_KEY_IDENTIFIER, asn1.sequence(asn1.tlv(0x80, above))),
+    )
+
+
+def _write_key(path: Path, key: RSAPrivateKey) -> None:
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(pem)
+
+
+def _write_certificates(path: Path, certificates: Sequence[Certificate]) -> None:
+    path.write_bytes(b"".join(to_pem(certificate) for certificate in certificates))
+
+
+def to_pem(certificate: Certificate) -> bytes:
+    """The certificate in PEM."""
+    return ssl.DER_cert_to_PEM_cert(certificate.der).encode()
+
+
+def _read_key(path: Path) -> RSAPrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:
+        raise Misuse(
+            f"no private key can be read ({error})", file=path, remedy="remove the folder to have a CA made anew"
+        ) from error
+    if not isinstance(key, RSAPrivateKey):
+        raise Misuse("the private key is not RSA", file=path, remedy="SCEP needs RSA")
+    return key
+
+
+def _read_certificates(path: Path) -> tuple[Certificate, ...]:
+    try:
+        loaded = load_pem_x509_certificates(path.read_bytes())
+        return tuple(read_certificate(certificate.public_bytes(serialization.Encoding.DER)) for certificate in loaded)
+    except (OSError, ValueError) as error:
+        raise Misuse(
+            f"no certificate can be read ({error})", file=path, remedy="remove the folder to have a CA made anew"
+        ) from error

@@ -1,0 +1,93 @@
+"""pkiMessages as they are written (RFC 8894 section 3): requests and CertReps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from hil import asn1
+from hil.asn1 import Fields
+from hil.scep import cms, messages
+from hil.scep.certificate import Certificate
+from hil.scep.cms import degenerate
+from hil.scep.messages import FailInfo, MessageType, PkiStatus
+
+__all__ = ["build_cert_rep", "build_request", "degenerate", "issuer_and_subject", "new_nonce", "read_issuer_and_subject"]
+
+
+def new_nonce() -> bytes:
+    """16 fresh octets (RFC 8894 section 3.2.1.5)."""
+    return os.urandom(16)
+
+
+def issuer_and_subject(issuer: bytes, subject: bytes) -> bytes:
+    """IssuerAndSubject of a CertPoll from two encoded Names (RFC 8894 section 3.3.3)."""
+    return asn1.sequence(issuer, subject)
+
+
+def read_issuer_and_subject(content: bytes) -> tuple[bytes, bytes]:
+    """The two encoded Names of a CertPoll's content; raises `Malformed`."""
+    fields = Fields(asn1.read(content))
+    return fields.take(asn1.SEQUENCE).raw, fields.take(asn1.SEQUENCE).raw
+
+
+def build_request(
+    message_type: MessageType,
+    content: bytes,
+    *,
+    signer: Certificate,
+    key: RSAPrivateKey,
+    recipient: Certificate,
+    transaction_id: str,
+    sender_nonce: bytes,
+    digest: str = "sha256",
+    cipher: str = "aes-128-cbc",
+) -> bytes:
+    """A request: `content` (a CSR, an IssuerAndSubject, ...) enveloped for `recipient`, signed with the signer's key."""
+    attributes = [
+        _text(messages.MESSAGE_TYPE, str(message_type.value)),
+        _text(messages.TRANSACTION_ID, transaction_id),
+        cms.attribute(messages.SENDER_NONCE, asn1.octet_string(sender_nonce)),
+    ]
+    envelope = cms.write_enveloped_data(content, recipient, cipher)
+    return cms.write_signed_data(envelope, attributes, signer=signer, key=key, digest=digest, certificates=(signer,))
+
+
+def build_cert_rep(
+    status: PkiStatus,
+    *,
+    transaction_id: str,
+    recipient_nonce: bytes,
+    signer: Certificate,
+    key: RSAPrivateKey,
+    sender_nonce: bytes | None = None,
+    digest: str = "sha256",
+    cipher: str = "aes-128-cbc",
+    issued: Sequence[Certificate] = (),
+    recipient: Certificate | None = None,
+    fail_info: FailInfo | None = None,
+    fail_info_text: str | None = None,
+) -> bytes:
+    """A CertRep; `issued` are enveloped for `recipient` where there is one, else there is no content.
+
+    `recipient_nonce` is the senderNonce of the request answered; `sender_nonce` is fresh unless given.
+    """
+    attributes = [
+        _text(messages.MESSAGE_TYPE, str(MessageType.CertRep.value)),
+        _text(messages.PKI_STATUS, str(status.value)),
+        _text(messages.TRANSACTION_ID, transaction_id),
+        cms.attribute(messages.RECIPIENT_NONCE, asn1.octet_string(recipient_nonce)),
+        cms.attribute(messages.SENDER_NONCE, asn1.octet_string(new_nonce() if sender_nonce is None else sender_nonce)),
+    ]
+    if fail_info is not None:
+        attributes.append(_text(messages.FAIL_INFO, str(fail_info.value)))
+    if fail_info_text is not None:
+        attributes.append(cms.attribute(messages.FAIL_INFO_TEXT, asn1.tlv(asn1.UTF8_STRING, fail_info_text.encode())))
+    envelope = None if recipient is None else cms.write_enveloped_data(degenerate(issued), recipient, cipher)
+    return cms.write_signed_data(envelope, attributes, signer=signer, key=key, digest=digest, certificates=(signer,))
+
+
+def _text(dotted: str, text: str) -> bytes:
+    return cms.attribute(dotted, asn1.printable_or_utf8(text))

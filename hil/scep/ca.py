@@ -1,0 +1,253 @@
+"""A CA that speaks SCEP: the four operations of RFC 8894 section 4, answering by a script, with no HTTP inside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hil.asn1 import Malformed
+from hil.clock import Clock
+from hil.scenario import Answer, Issue, Pend, Reject
+from hil.scep import algorithms, build, cms
+from hil.scep.authority import Authority
+from hil.scep.certificate import Certificate
+from hil.scep.csr import Csr
+from hil.scep.messages import FailInfo, MessageType, PkiMessage, PkiStatus, read_message
+from hil.scep.signers import CertificateRequest, Refused, Signer
+
+__all__ = ["DEFAULT_CAPABILITIES", "Authority", "CaService", "LedgerEntry", "ScepRefusal"]
+
+DEFAULT_CAPABILITIES = ("AES", "DES3", "POSTPKIOperation", "Renewal", "SCEPStandard", "SHA-1", "SHA-256", "SHA-512")
+_REPLY_CIPHER, _REPLY_DIGEST = "aes-128-cbc", "sha256"
+
+
+class ScepRefusal(Exception):
+    """What a real server answers with an HTTP error instead of a SCEP message."""
+
+    def __init__(self, http_status: int, text: str) -> None:
+        self.http_status = http_status
+        self.text = text
+        super().__init__(f"HTTP {http_status}: {text}")
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One PKIOperation as the CA saw it; `at` is phone time, `serial` hex, `answer` None where it refused by HTTP."""
+
+    at: datetime
+    transaction_id: str | None
+    message_type: str | None
+    answer: str | None
+    fail_info: str | None = None
+    subject: str | None = None
+    serial: str | None = None
+    issued_der: bytes | None = None
+    problem: str | None = None
+
+
+@dataclass
+class _Transaction:
+    """A request that waits for its certificate, and how many more polls it must."""
+
+    csr: Csr
+    public_key_der: bytes
+    polls_left: int
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """What a CertRep will say."""
+
+    status: PkiStatus
+    issued: Certificate | None = None
+    fail_info: FailInfo | None = None
+    text: str | None = None
+    subject: str | None = None
+
+
+class CaService:
+    """Answers the n-th request by the n-th entry of `script`, the last one repeating; safe among threads.
+
+    A `Pend` holds its transaction for that many answers; the entry after it answers the next CertPoll.
+    `identifier` is the CA identifier that must be asked for (None: any). Replies take digest and
+    cipher of the request unless `digest` and `cipher` are given. `successor` is the CA that
+    GetNextCACert shows. Every PKIOperation is told to `ledger`.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        signer: Signer,
+        *,
+        clock: Clock,
+        capabilities: Sequence[str] = DEFAULT_CAPABILITIES,
+        script: Sequence[Answer] = (Issue(),),
+        identifier: str | None = None,
+        digest: str | None = None,
+        cipher: str | None = None,
+        include_chain: bool = False,
+        successor: Authority | None = None,
+        ledger: Callable[[LedgerEntry], None] = lambda _: None,
+    ) -> None:
+        self._authority = authority
+        self._signer = signer
+        self._clock = clock
+        self._script = tuple(script) or (Issue(),)
+        self._identifier = identifier
+        self._digest = digest
+        self._cipher = cipher
+        self._chain = (authority.certificate, *authority.chain) if include_chain else ()
+        self._successor = successor
+        self._ledger = ledger
+        self._capabilities = "".join(f"{capability}\n" for capability in capabilities).encode()
+        self._lock = threading.Lock()
+        self._position = 0
+        self._pending: dict[str, _Transaction] = {}
+
+    def get_ca_caps(self, identifier: str) -> bytes:
+        """The capabilities, one a line (section 3.5.2)."""
+        self._check(identifier)
+        return self._capabilities
+
+    def get_ca_cert(self, identifier: str) -> tuple[str, bytes]:
+        """Content type and body: the bare CA certificate, or all in a degenerate SignedData (section 4.2.1)."""
+        self._check(identifier)
+        certificates = self._authority.certificates
+        if len(certificates) == 1:
+            return "application/x-x509-ca-cert", certificates[0].der
+        return "application/x-x509-ca-ra-cert", cms.degenerate(certificates)
+
+    def get_next_ca_cert(self, identifier: str) -> tuple[str, bytes]:
+        """Content type and body: the successor's certificates, signed by this CA (section 4.7.1)."""
+        self._check(identifier)
+        if self._successor is None:
+            raise ScepRefusal(404, "no next CA")
+        body = cms.write_signed_data(
+            cms.degenerate(self._successor.certificates),
+            (),
+            signer=self._authority.certificate,
+            key=self._authority.key,
+            digest=_REPLY_DIGEST,
+            certificates=(self._authority.certificate,),
+        )
+        return "application/x-x509-next-ca-cert", body
+
+    def pki_operation(self, message: bytes) -> bytes:
+        """The CertRep to a pkiMessage; `ScepRefusal` where the message has nothing that a CertRep could answer."""
+        key, _ = self._authority.speaker
+        try:
+            request = read_message(message, keys=(key,))
+        except Malformed as error:
+            raise self._refusal(f"no pkiMessage: {error}") from error
+        if request.transaction_id is None or request.sender_nonce is None:
+            raise self._refusal("no transactionID or no senderNonce", request)
+        try:
+            decision = self._decide(request, request.transaction_id)
+        except Refused as refusal:
+            subject = request.csr.subject if request.csr else None
+            decision = _Decision(PkiStatus.FAILURE, fail_info=refusal.fail_info, text=refusal.text, subject=subject)
+        reply = self._reply(request, request.transaction_id, request.sender_nonce, decision)
+        self._record(request, decision)
+        return reply
+
+    def _check(self, identifier: str) -> None:
+        if self._identifier is not None and identifier != self._identifier:
+            raise ScepRefusal(404, "unknown CA identifier")
+
+    def _decide(self, request: PkiMessage, transaction_id: str) -> _Decision:
+        if request.signer is None or not request.signature_valid:
+            raise Refused(FailInfo.badMessageCheck, "signature")
+        if request.signer.public_key.rsa is None:
+            raise Refused(FailInfo.badAlg, "the signer's key is not RSA")
+        if request.content_cipher is not None and request.content_cipher not in algorithms.CIPHERS:
+            raise Refused(FailInfo.badAlg, "content cipher")
+        if not request.decrypted:
+            # One answer for whatever went wrong, so that it tells nothing about the key (RFC 8894 section 7).
+            raise Refused(FailInfo.badMessageCheck, "envelope")
+        if request.message_type in (MessageType.PKCSReq, MessageType.RenewalReq):
+            csr = _proven_csr(request)
+            with self._lock:
+                answer = self._next_answer()
+            return self._answer(answer, csr, request.signer, transaction_id)
+        if request.message_type is MessageType.CertPoll:
+            return self._poll(request.signer, transaction_id)
+        raise Refused(FailInfo.badRequest, "operation not offered")
+
+    def _next_answer(self) -> Answer:
+        answer = self._script[min(self._position, len(self._script) - 1)]
+        self._position += 1
+        return answer
+
+    def _answer(self, answer: Answer, csr: Csr, signer: Certificate, transaction_id: str) -> _Decision:
+        if isinstance(answer, Pend):
+            with self._lock:
+                self._pending[transaction_id] = _Transaction(csr, signer.public_key_der, answer.times - 1)
+            return _Decision(PkiStatus.PENDING, subject=csr.subject)
+        if isinstance(answer, Reject):
+            raise Refused(FailInfo[answer.fail_info], "as scripted")
+        holder = signer if signer.signed_by(self._authority.certificate) else None
+        if holder is None and signer.public_key_der != csr.public_key_der:
+            raise Refused(FailInfo.badMessageCheck, "signer has neither the CSR's key nor a certificate of this CA")
+        request = CertificateRequest(csr, transaction_id, self._clock.now(), answer.days, answer.backdated, holder)
+        return _Decision(PkiStatus.SUCCESS, issued=self._signer.sign(request), subject=csr.subject)
+
+    def _poll(self, signer: Certificate, transaction_id: str) -> _Decision:
+        with self._lock:
+            waiting = self._pending.get(transaction_id)
+            if waiting is None or waiting.public_key_der != signer.public_key_der:
+                raise Refused(FailInfo.badRequest, "no request of this transactionID waits")
+            if waiting.polls_left > 0:
+                waiting.polls_left -= 1
+                return _Decision(PkiStatus.PENDING, subject=waiting.csr.subject)
+            del self._pending[transaction_id]
+            answer = self._next_answer()
+        return self._answer(answer, waiting.csr, signer, transaction_id)
+
+    def _reply(self, request: PkiMessage, transaction_id: str, nonce: bytes, decision: _Decision) -> bytes:
+        key, certificate = self._authority.speaker
+        granted = decision.issued is not None
+        return build.build_cert_rep(
+            decision.status,
+            transaction_id=transaction_id,
+            recipient_nonce=nonce,
+            signer=certificate,
+            key=key,
+            digest=self._digest or (request.digest if request.digest in algorithms.DIGESTS else _REPLY_DIGEST),
+            cipher=self._cipher or request.content_cipher or _REPLY_CIPHER,
+            issued=(decision.issued, *self._chain) if decision.issued else (),
+            recipient=request.signer if granted else None,
+            fail_info=decision.fail_info,
+        )
+
+    def _record(self, request: PkiMessage, decision: _Decision) -> None:
+        issued = decision.issued
+        self._ledger(
+            LedgerEntry(
+                at=self._clock.now(),
+                transaction_id=request.transaction_id,
+                message_type=None if request.message_type is None else request.message_type.name,
+                answer=decision.status.name,
+                fail_info=None if decision.fail_info is None else decision.fail_info.name,
+                subject=decision.subject,
+                serial=f"{issued.serial:x}" if issued else None,
+                issued_der=issued.der if issued else None,
+                problem=decision.text,
+            )
+        )
+
+    def _refusal(self, problem: str, request: PkiMessage | None = None) -> ScepRefusal:
+        kind = request.message_type if request else None
+        transaction_id = request.transaction_id if request else None
+        name = None if kind is None else kind.name
+        self._ledger(LedgerEntry(self._clock.now(), transaction_id, name, answer=None, problem=problem))
+        return ScepRefusal(400, problem)
+
+
+def _proven_csr(request: PkiMessage) -> Csr:
+    if request.csr is None:
+        raise Refused(FailInfo.badRequest, "no CSR")
+    if not request.csr.signature_valid:
+        raise Refused(FailInfo.badMessageCheck, "the CSR's signature")
+    return request.csr

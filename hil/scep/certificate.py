@@ -1,0 +1,176 @@
+"""X.509 certificates: read from their structure however odd they are, and written by the CA and by clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from hil import asn1
+from hil.asn1 import Element, Fields, Malformed
+from hil.scep import algorithms, names
+from hil.scep.algorithms import PublicKey
+
+BASIC_CONSTRAINTS = "2.5.29.19"
+KEY_USAGE = "2.5.29.15"
+SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
+_USAGES = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate as its octets say; `subject` and `issuer` are RFC 4514 strings, times are UTC.
+
+    Nothing is refused for its version, serial number, key size or dates. `self_signed` means that
+    its own key verifies its signature. `key_usage` is None where the extension is absent.
+    """
+
+    der: bytes = field(repr=False)
+    subject: str
+    issuer: str
+    serial: int
+    not_before: datetime
+    not_after: datetime
+    key_bits: int
+    public_key_der: bytes = field(repr=False)
+    self_signed: bool
+    is_ca: bool = field(repr=False)
+    key_usage: frozenset[str] | None = field(repr=False)
+    subject_der: bytes = field(repr=False)
+    issuer_der: bytes = field(repr=False)
+    issuer_and_serial: bytes = field(repr=False)
+    key_identifier: bytes | None = field(repr=False)
+    public_key: PublicKey = field(repr=False)
+    signature_digest: str = field(repr=False)
+    signed_part: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    def signed_by(self, issuer: Certificate) -> bool:
+        """Whether `issuer` is named as issuer and its key verifies the signature."""
+        if self.issuer_der != issuer.subject_der:
+            return False
+        return issuer.public_key.verifies(self.signature_digest, self.signature, self.signed_part)
+
+
+def read_certificate(der: bytes) -> Certificate:
+    """A certificate from its DER or BER; raises `Malformed`."""
+    return certificate_of(asn1.read(der))
+
+
+def certificate_of(element: Element) -> Certificate:
+    """The certificate that an element already read holds."""
+    fields = Fields(element)
+    body = fields.take(asn1.SEQUENCE)
+    signature_digest = algorithms.digest_name(Fields(fields.take(asn1.SEQUENCE)).take(asn1.OID).oid())
+    signature = fields.take(asn1.BIT_STRING).bits()
+    signed = Fields(body)
+    signed.maybe(asn1.CONTEXT_0)
+    serial = signed.take(asn1.INTEGER)
+    signed.take(asn1.SEQUENCE)
+    issuer = signed.take(asn1.SEQUENCE)
+    validity = Fields(signed.take(asn1.SEQUENCE))
+    subject = signed.take(asn1.SEQUENCE)
+    public_key = algorithms.read_public_key(signed.take(asn1.SEQUENCE))
+    extensions = _extensions(signed.rest())
+    own = issuer.raw == subject.raw and public_key.verifies(signature_digest, signature, body.raw)
+    return Certificate(
+        der=element.raw,
+        subject=names.rfc4514(names.read_name(subject)),
+        issuer=names.rfc4514(names.read_name(issuer)),
+        serial=serial.integer(),
+        not_before=validity.take().time(),
+        not_after=validity.take().time(),
+        key_bits=public_key.bits,
+        public_key_der=public_key.der,
+        self_signed=own,
+        is_ca=_is_ca(extensions.get(BASIC_CONSTRAINTS)),
+        key_usage=_key_usage(extensions.get(KEY_USAGE)),
+        subject_der=subject.raw,
+        issuer_der=issuer.raw,
+        issuer_and_serial=asn1.sequence(issuer.raw, serial.raw),
+        key_identifier=_key_identifier(extensions.get(SUBJECT_KEY_IDENTIFIER)),
+        public_key=public_key,
+        signature_digest=signature_digest,
+        signed_part=body.raw,
+        signature=signature,
+    )
+
+
+def leaf_for(certificates: Iterable[Certificate], public_key_der: bytes) -> Certificate | None:
+    """The certificate of this public key (SubjectPublicKeyInfo), wherever it stands among the others."""
+    return next((certificate for certificate in certificates if certificate.public_key_der == public_key_der), None)
+
+
+def read_extensions(element: Element) -> tuple[tuple[str, bytes], ...]:
+    """A SEQUENCE OF Extension as (dotted OID, octets of extnValue)."""
+    extensions = []
+    for extension in element.expect(asn1.SEQUENCE).children:
+        fields = Fields(extension)
+        dotted = fields.take(asn1.OID).oid()
+        fields.maybe(asn1.BOOLEAN)
+        extensions.append((dotted, fields.take(asn1.OCTET_STRING).octets()))
+    return tuple(extensions)
+
+
+def write_extension(dotted: str, value: bytes, *, critical: bool = False) -> bytes:
+    """An Extension."""
+    return asn1.sequence(asn1.oid(dotted), asn1.boolean(True) if critical else b"", asn1.octet_string(value))
+
+
+def write_certificate(
+    *,
+    subject_der: bytes,
+    issuer_der: bytes,
+    serial: int,
+    not_before: datetime,
+    not_after: datetime,
+    public_key_der: bytes,
+    extensions: Sequence[bytes],
+    key: RSAPrivateKey,
+    digest: str = "sha256",
+) -> Certificate:
+    """A version 3 certificate signed by `key`; names are encoded Names, extensions encoded Extensions."""
+    algorithm = algorithms.signature_identifier(digest)
+    body = asn1.sequence(
+        asn1.explicit(0, asn1.integer(2)),
+        asn1.integer(serial),
+        algorithm,
+        issuer_der,
+        asn1.sequence(asn1.time(not_before), asn1.time(not_after)),
+        subject_der,
+        public_key_der,
+        asn1.explicit(3, asn1.sequence(*extensions)) if extensions else b"",
+    )
+    return certificate_of(asn1.read(asn1.sequence(body, algorithm, asn1.bit_string(algorithms.sign(key, digest, body)))))
+
+
+def _extensions(elements: Iterable[Element]) -> dict[str, bytes]:
+    for element in elements:
+        if element.tag == asn1.CONTEXT_3:
+            return dict(read_extensions(element.only_child()))
+    return {}
+
+
+def _is_ca(value: bytes | None) -> bool:
+    if value is None:
+        return False
+    flag = Fields(asn1.read(value)).maybe(asn1.BOOLEAN)
+    return flag is not None and any(flag.content)
+
+
+def _key_usage(value: bytes | None) -> frozenset[str] | None:
+    if value is None:
+        return None
+    bits = int.from_bytes(asn1.read(value).bits()[:1], "big")
+    return frozenset(usage for place, usage in enumerate(_USAGES) if bits & (0x80 >> place))
+
+
+def _key_identifier(value: bytes | None) -> bytes | None:
+    if value is None:
+        return None
+    try:
+        return asn1.read(value).expect(asn1.OCTET_STRING).octets()
+    except Malformed:
+        return value  # some issuers leave out the inner OCTET STRING

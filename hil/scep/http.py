@@ -1,0 +1,110 @@
+"""SCEP over HTTP from the client's side (RFC 8894 section 4.1)."""
+
+from __future__ import annotations
+
+import base64
+import time
+from types import TracebackType
+from urllib.parse import quote
+
+import httpx
+
+from hil.asn1 import Malformed
+from hil.errors import LabFault
+from hil.scep.certificate import Certificate
+from hil.scep.messages import read_capabilities, read_certificates
+
+MAX_ANSWER = 4 * 1024 * 1024
+USER_AGENT = "j100-hil"
+
+
+class ScepHttpError(LabFault):
+    """The server answered with an HTTP error instead of a SCEP message: an outcome of its own."""
+
+    def __init__(self, status: int, text: str, *, tried: str) -> None:
+        self.status = status
+        self.text = text
+        super().__init__("the SCEP server answered with an HTTP error", tried=tried, seen=f"{status} {text}".strip())
+
+
+class TransportFault(LabFault):
+    """No answer, or one that broke off or was too large or too slow."""
+
+
+class Transport:
+    """Requests to one SCEP URL, each on a connection of its own.
+
+    `local_address` is the address to speak from. `timeout` bounds each answer as a whole, in real
+    seconds. No proxy or other setting is taken from the environment.
+    """
+
+    def __init__(
+        self, url: str, *, local_address: str | None = None, timeout: float = 30.0, user_agent: str = USER_AGENT
+    ) -> None:
+        self.url = url
+        self._timeout = timeout
+        # A connection for each request, as phones have it, so that none is found dead after a power cycle.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        transport = httpx.HTTPTransport(local_address=local_address, limits=limits, trust_env=False)
+        headers = {"User-Agent": user_agent, "Accept": "*/*"}
+        self._client = httpx.Client(transport=transport, timeout=timeout, headers=headers, trust_env=False)
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self._client.close()
+
+    def get_ca_caps(self, identifier: str) -> tuple[str, ...]:
+        """The capabilities; none where the server answers with an error (section 3.5.2)."""
+        try:
+            return read_capabilities(self._get("GetCACaps", identifier))
+        except ScepHttpError:
+            return ()
+
+    def get_ca_cert(self, identifier: str) -> tuple[Certificate, ...]:
+        """RA, CA and chain certificates in the order sent; raises `Malformed` too."""
+        certificates = read_certificates(self._get("GetCACert", identifier))
+        if not certificates:
+            raise Malformed("a GetCACert answer without a certificate")
+        return certificates
+
+    def pki_operation(self, message: bytes, *, post: bool) -> bytes:
+        """The reply to a pkiMessage, by POST or as base64 in a GET."""
+        if not post:
+            return self._get("PKIOperation", base64.b64encode(message).decode("ascii"))
+        url = self._with_query("operation=PKIOperation")
+        return self._exchange("PKIOperation", "POST", url, message)
+
+    def _get(self, operation: str, message: str) -> bytes:
+        url = self._with_query(f"operation={operation}&message={quote(message, safe='')}")
+        return self._exchange(operation, "GET", url, None)
+
+    def _with_query(self, query: str) -> str:
+        return f"{self.url}{'&' if '?' in self.url else '?'}{query}"
+
+    def _exchange(self, operation: str, method: str, url: str, content: bytes | None) -> bytes:
+        tried = f"{operation} by {method} at {self.url}"
+        headers = {} if content is None else {"Content-Type": "application/x-pki-message"}
+        deadline = time.monotonic() + self._timeout
+        body = bytearray()
+        try:
+            with self._client.stream(method, url, content=content, headers=headers) as response:
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) > MAX_ANSWER:
+                        raise TransportFault(f"an answer of more than {MAX_ANSWER} octets", tried=tried)
+                    if time.monotonic() > deadline:
+                        raise TransportFault(f"the answer took longer than {self._timeout} s", tried=tried)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TransportFault(
+                "no answer from the SCEP server", tried=tried, seen=f"{type(error).__name__}: {error}"
+            ) from error
+        if response.status_code != httpx.codes.OK:
+            text = bytes(body[:200]).decode("utf-8", "replace").strip()
+            raise ScepHttpError(response.status_code, text, tried=tried)
+        return bytes(body)

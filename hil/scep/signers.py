@@ -1,0 +1,161 @@
+"""Who signs, and what stands before: small layers that compose to a CA's policy.
+
+chain(challenge(Secret("...")), policy(key_bits={2048, 4096}), to=issue(authority))
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from hil.scep.authority import Authority
+from hil.scep.certificate import Certificate
+from hil.scep.csr import Csr
+from hil.scep.messages import FailInfo
+from hil.secret import Secret
+
+
+@dataclass(frozen=True)
+class CertificateRequest:
+    """What a signer decides on: the CSR, who signed the request, and the validity that the script grants.
+
+    `holder` is the certificate of this CA that signed a renewal, None for a first enrolment.
+    `days` and `backdated` are days; `at` is the CA's instant.
+    """
+
+    csr: Csr
+    transaction_id: str
+    at: datetime
+    days: float = 365.0
+    backdated: float = 0.0
+    holder: Certificate | None = None
+
+
+class Refused(Exception):
+    """A signer's no; becomes a CertRep FAILURE with this failInfo."""
+
+    def __init__(self, fail_info: FailInfo, text: str) -> None:
+        self.fail_info = fail_info
+        self.text = text
+        super().__init__(f"{fail_info.name}: {text}")
+
+
+class Signer(Protocol):
+    """The end of a CA's decision."""
+
+    def sign(self, request: CertificateRequest) -> Certificate:
+        """The certificate, or `Refused`."""
+
+
+Layer = Callable[[Signer], Signer]
+Expected = Secret | Callable[[CertificateRequest], Secret | None]
+
+
+def chain(*layers: Layer, to: Signer) -> Signer:
+    """The layers in the order in which a request meets them, and the signer behind them."""
+    for layer in reversed(layers):
+        to = layer(to)
+    return to
+
+
+def issue(authority: Authority, *, digest: str = "sha256") -> Signer:
+    """Grants everything."""
+    return _Issue(authority, digest)
+
+
+def challenge(expected: Expected) -> Layer:
+    """Refuses a wrong challengePassword, and a missing one unless the request renews (RFC 8894 section 2.4).
+
+    `expected` is the password, or what finds it for a request (None: any will do).
+    """
+    return lambda then: _Challenge(expected, then)
+
+
+def policy(*, key_bits: Collection[int] | None = None, digests: Collection[str] | None = None) -> Layer:
+    """Refuses keys of other lengths and CSRs signed with other digests; None refuses nothing."""
+    return lambda then: _Policy(key_bits, digests, then)
+
+
+def end_entity(entities: EndEntities) -> Layer:
+    """Grants each end entity once, as EJBCA does: its status must be New."""
+    return lambda then: _EndEntity(entities, then)
+
+
+class EndEntities:
+    """Which common names are New; safe among threads."""
+
+    def __init__(self, new: Iterable[str] = ()) -> None:
+        self._new = set(new)
+        self._lock = threading.Lock()
+
+    def set_new(self, common_name: str) -> None:
+        """Let the entity enrol once more."""
+        with self._lock:
+            self._new.add(common_name)
+
+    def take(self, common_name: str) -> bool:
+        """Whether the entity was New; it is no longer."""
+        with self._lock:
+            known = common_name in self._new
+            self._new.discard(common_name)
+            return known
+
+
+@dataclass(frozen=True)
+class _Issue:
+    authority: Authority
+    digest: str
+
+    def sign(self, request: CertificateRequest) -> Certificate:
+        not_before = request.at - timedelta(days=request.backdated)
+        not_after = not_before + timedelta(days=request.days)
+        return self.authority.issue(request.csr, not_before=not_before, not_after=not_after, digest=self.digest)
+
+
+@dataclass(frozen=True)
+class _Challenge:
+    expected: Expected
+    then: Signer
+
+    def sign(self, request: CertificateRequest) -> Certificate:
+        expected = self.expected if isinstance(self.expected, Secret) else self.expected(request)
+        given = request.csr.challenge_password
+        renews = request.holder is not None and given is None
+        if expected is not None and not renews and given != expected:
+            missing = "missing" if given is None else "wrong"
+            raise Refused(FailInfo.badRequest, f"challengePassword {missing}")
+        return self.then.sign(request)
+
+
+@dataclass(frozen=True)
+class _Policy:
+    key_bits: Collection[int] | None
+    digests: Collection[str] | None
+    then: Signer
+
+    def sign(self, request: CertificateRequest) -> Certificate:
+        csr = request.csr
+        if self.key_bits is not None and csr.key_bits not in self.key_bits:
+            raise Refused(FailInfo.badRequest, f"key of {csr.key_bits} bits")
+        if self.digests is not None and csr.signature_digest not in self.digests:
+            raise Refused(FailInfo.badAlg, f"CSR signed with {csr.signature_digest}")
+        return self.then.sign(request)
+
+
+@dataclass(frozen=True)
+class _EndEntity:
+    entities: EndEntities
+    then: Signer
+
+    def sign(self, request: CertificateRequest) -> Certificate:
+        common_name = dict(request.csr.subject_parts).get("CN", "")
+        if not self.entities.take(common_name):
+            raise Refused(FailInfo.badRequest, "end entity is not New")
+        try:
+            return self.then.sign(request)
+        except Refused:
+            self.entities.set_new(common_name)
+            raise

@@ -1,0 +1,105 @@
+"""What the tests of SCEP share: keys made once, authorities, and a CA behind a real socket."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from hil.clock import ManualClock
+from hil.scep.authority import Authority
+from hil.scep.ca import CaService, ScepRefusal
+
+
+@pytest.fixture(scope="session")
+def key() -> RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+@pytest.fixture(scope="session")
+def other_key() -> RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority.create("Bench CA", ManualClock())
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+Serve = Callable[[CaService], str]
+
+
+class _Server(ThreadingHTTPServer):
+    service: CaService
+    seen: list[tuple[str, str]]
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    """An HTTP server on loopback; set its `service`, read what it has `seen`."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.seen = []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+
+
+@pytest.fixture
+def serve(server: _Server) -> Serve:
+    """Put a CA behind a URL on loopback."""
+
+    def put(service: CaService) -> str:
+        server.service = service
+        return f"http://127.0.0.1:{server.server_address[1]}/scep/pkiclient.exe"
+
+    return put
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+        self._answer(query["operation"][0], query.get("message", [""])[0], None)
+
+    def do_POST(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        self._answer(query["operation"][0], "", self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _answer(self, operation: str, message: str, body: bytes | None) -> None:
+        self.server.seen.append((self.command, self.path))
+        service = self.server.service
+        try:
+            if operation == "GetCACaps":
+                self._send(200, "text/plain", service.get_ca_caps(message))
+            elif operation == "GetCACert":
+                self._send(200, *service.get_ca_cert(message))
+            else:
+                reply = service.pki_operation(base64.b64decode(message) if body is None else body)
+                self._send(200, "application/x-pki-message", reply)
+        except ScepRefusal as refusal:
+            self._send(refusal.http_status, "text/plain", refusal.text.encode())
+
+    def _send(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
