@@ -1,0 +1,95 @@
+"""The virtual phone as a process: its start is power on, its SIGKILL is power off."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from hil.virtual.phone.boot import Phone
+from hil.virtual.phone.catalogue import DEFECTS, VARIANTS, Defect, Variant, habits
+from hil.virtual.phone.clock import FIRMWARE_BUILT, Clock
+from hil.virtual.phone.flash import Flash
+from hil.virtual.phone.unit import Unit
+
+_RESTARTED = "J100_RESTARTED"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        unit = Unit(given.model, given.mac, given.serial, given.firmware)
+    except ValueError as problem:
+        parser.error(str(problem))
+    flash = Flash(given.flash)
+    behaviour = habits(given.variant, given.defect)
+    believed = 0.0 if behaviour.starts_in_1970 else flash.time() or FIRMWARE_BUILT
+    Phone(unit, behaviour, flash, Clock(given.rate, believed), given.interface, _restart()).boot(given.boot_delay)
+    while True:  # idle until the power goes
+        signal.pause()
+
+
+def listing(table: Mapping[str, Variant] | Mapping[str, Defect]) -> str:
+    """JSON of each name with what it does, and of a defect the requirement it breaks."""
+    rows = []
+    for name, each in table.items():
+        requirement = {"requirement": each.requirement} if isinstance(each, Defect) else {}
+        rows.append({"name": name, "does": each.does, **requirement})
+    return json.dumps(rows, indent=2)
+
+
+class _PrintAndExit(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> NoReturn:
+        sys.stdout.write(f"{self.const}\n")
+        parser.exit()
+
+
+def _restart() -> Callable[[], None] | None:
+    """Starts this process afresh; None in one that was started so."""
+    if _RESTARTED in os.environ:
+        return None
+
+    def again() -> None:
+        os.environ[_RESTARTED] = "1"
+        os.execv(sys.executable, sys.orig_argv)
+
+    return again
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < 1e6:
+        raise ValueError("not a span")
+    return number
+
+
+def _rate(text: str) -> float:
+    if _number(text) == 0:
+        raise ValueError("time must pass")
+    return _number(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m hil.virtual.phone", description="A virtual J100 phone: its start is power on."
+    )
+    for name, example in (("model", "J179"), ("mac", "c8:1f:ea:83:e8:5a"), ("serial", "19WZ1234567A"), ("firmware", "4.1.3.0.6")):
+        parser.add_argument(f"--{name}", required=True, help=f"for example {example}")
+    parser.add_argument("--flash", required=True, type=Path, metavar="DIR", help="what survives the power")
+    parser.add_argument("--interface", default="eth0")
+    parser.add_argument("--rate", default=1.0, type=_rate, help="phone seconds in a real second")
+    parser.add_argument("--boot-delay", default=15.0, type=_number, metavar="S", help="phone seconds before the network")
+    for table, name in ((VARIANTS, "variant"), (DEFECTS, "defect")):
+        parser.add_argument(f"--{name}", action="append", default=[], choices=table, metavar="NAME")
+        parser.add_argument(f"--list-{name}s", action=_PrintAndExit, nargs=0, const=listing(table), help="print them as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""One profile's SCEP transaction with its CA, from GetCACaps to the certificate."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from hil.virtual.phone import pkcs10, pkimessage, web
+from hil.virtual.phone.clock import Clock
+from hil.virtual.phone.errors import Refused
+from hil.virtual.phone.flash import Stored
+from hil.virtual.phone.habits import Digest, Habits
+from hil.virtual.phone.profiles import Profile
+from hil.virtual.phone.unit import Unit
+
+Exchange = Callable[[str, str, bytes | None], web.Answer]
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What stays the same from PKCSReq through every CertPoll."""
+
+    transaction_id: str
+    subject: Any
+    key: rsa.RSAPrivateKey
+    signer: pkimessage.Signer
+    ca: tuple[Any, ...]
+    posts: bool
+
+
+class Enrolment:
+    """`begin` once, then `poll` for as long as they give None; both raise Trouble where it comes to nothing."""
+
+    def __init__(self, profile: Profile, unit: Unit, habits: Habits, clock: Clock, exchange: Exchange = web.exchange) -> None:
+        self.profile = profile
+        self._unit = unit
+        self._habits = habits
+        self._clock = clock
+        self._exchange = exchange
+        self._request: _Request | None = None
+
+    def begin(self) -> Stored | None:
+        """Asks for a certificate: what to store, or None where the CA says PENDING."""
+        capabilities = self._capabilities()
+        ca = pkimessage.read_certificates(self._get("GetCACert"))
+        digest = self._habits.digest or signing_digest(capabilities)
+        key = pkcs10.generate_key(self.profile.key_bits)
+        signing_key = key if self._habits.signs_with_csr_key else pkcs10.generate_key(self.profile.key_bits)
+        subject = pkcs10.name(self.profile.subject, self._habits.utf8_strings)
+        csr = pkcs10.certification_request(
+            subject, key, self.profile.challenge, digest, self._habits.utf8_strings, self._habits.csr_signature
+        )
+        certificate = pkcs10.self_signed(subject, signing_key, digest, self._clock.now())
+        self._request = _Request(
+            transaction_id=self._habits.transaction_id(pkcs10.public_key_info(key)),
+            subject=subject,
+            key=key,
+            signer=pkimessage.Signer(signing_key, certificate, digest, self._habits.names_digest_in_signature),
+            ca=ca,
+            posts=self._habits.posts and takes_post(capabilities),
+        )
+        return self._operate(self._request, pkimessage.PKCS_REQ, csr)
+
+    def poll(self) -> Stored | None:
+        """Asks whether the pending request has been decided."""
+        if self._request is None:
+            raise ValueError("poll before begin")
+        content = pkimessage.issuer_and_subject(self._request.ca[0], self._request.subject)
+        return self._operate(self._request, pkimessage.CERT_POLL, content)
+
+    def _operate(self, request: _Request, message_type: str, content: bytes) -> Stored | None:
+        sent = pkimessage.Sent(request.transaction_id, self._habits.nonce(self._unit))
+        recipient = pkimessage.recipient_of(request.ca)
+        message = pkimessage.build(message_type, sent, content, recipient, self.profile.cipher, request.signer)
+        if request.posts:
+            body = self._ask(web.with_query(self.profile.url, operation="PKIOperation"), message)
+        else:
+            body = self._get("PKIOperation", base64.b64encode(message).decode("ascii"))
+        reply = pkimessage.read_reply(body, sent, request.ca, request.signer.key)
+        if reply.status == pkimessage.PENDING:
+            return None
+        if reply.status == pkimessage.FAILURE:
+            raise Refused(f"the CA refused the request, failInfo {reply.fail_info or 'absent'}")
+        return self._stored(reply, request.key)
+
+    def _stored(self, reply: pkimessage.CertRep, key: rsa.RSAPrivateKey) -> Stored:
+        own = pkcs10.public_key_info(key)
+        for certificate in reply.certificates:
+            if certificate.public_key.dump() == own:
+                return Stored(self.profile.url, pkimessage.pem_of(certificate), pkcs10.private_key_pem(key))
+        raise Refused("no certificate in the CertRep is for the key of the request")
+
+    def _capabilities(self) -> frozenset[str]:
+        if not self._habits.asks_capabilities:
+            return frozenset({"scepstandard"})
+        answer = self._exchange(self._url("GetCACaps", self.profile.ca_identifier), self._agent, None)
+        return frozenset(answer.body.decode("latin-1").lower().split()) if answer.status == 200 else frozenset()
+
+    @property
+    def _agent(self) -> str:
+        return self._habits.scep_user_agent(self._unit)
+
+    def _get(self, operation: str, message: str | None = None) -> bytes:
+        return self._ask(self._url(operation, self.profile.ca_identifier if message is None else message), None)
+
+    def _url(self, operation: str, message: str) -> str:
+        query = {"operation": operation, "message": message} if message else {"operation": operation}
+        return web.with_query(self.profile.url, **query)
+
+    def _ask(self, url: str, body: bytes | None) -> bytes:
+        answer = self._exchange(url, self._agent, body)
+        if answer.status != 200:
+            raise Refused(f"the SCEP server answered HTTP {answer.status}")
+        return answer.body
+
+
+def signing_digest(capabilities: frozenset[str]) -> Digest:
+    """SHA-256 where the CA offers it, else SHA-1; capabilities in lower case."""
+    return "sha256" if capabilities & {"sha-256", "scepstandard"} else "sha1"
+
+
+def takes_post(capabilities: frozenset[str]) -> bool:
+    """Whether the CA offers PKIOperation by POST."""
+    return bool(capabilities & {"postpkioperation", "scepstandard"})
