@@ -1,0 +1,139 @@
+"""One captured frame as what it carries: a TCP segment, a UDP datagram, or nothing of interest.
+
+Link types by their LINKTYPE_ number (tcpdump.org/linktypes.html): Ethernet with VLAN tags, Linux
+cooked (SLL, SLL2), raw IP and BSD loopback. Lengths come from the IP header, so that padding is no data.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final, NamedTuple
+
+ETHERNET: Final = 1
+IPV4, IPV6 = 0x0800, 0x86DD
+TCP, UDP = 6, 17
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+VLAN_TAGS = frozenset((0x8100, 0x88A8, 0x9100))
+MAX_VLAN_TAGS = 4
+MAX_EXTENSIONS = 8
+LOOPBACK = frozenset((0, 108))
+RAW_IP = frozenset((12, 14, 101, 228, 229))
+SLL, SLL2 = 113, 276
+KNOWN_LINKS = frozenset((ETHERNET, SLL, SLL2)) | LOOPBACK | RAW_IP
+HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 43, 44, 51, 60
+
+_tcp = Struct(">HHIIBB").unpack_from
+
+
+class Segment(NamedTuple):
+    """A TCP segment; `source` and `destination` are packed address and port, `mac` the sender's where the link has one."""
+
+    source: bytes
+    destination: bytes
+    mac: bytes | None
+    sequence: int
+    flags: int
+    payload: bytes
+
+
+class Datagram(NamedTuple):
+    """A UDP datagram; `source` and `destination` are packed address and port."""
+
+    source: bytes
+    destination: bytes
+    payload: bytes
+
+
+class Unread(NamedTuple):
+    """Why a frame that might matter was not read."""
+
+    reason: str
+
+
+Content = Segment | Datagram | Unread | None
+
+
+def dissect(link: int, data: bytes) -> Content:
+    """What a frame carries; None for what is neither TCP nor UDP over IP, or is too short to tell."""
+    if link == ETHERNET:
+        offset, kind = 14, _short(data, 12)
+        for _ in range(MAX_VLAN_TAGS):
+            if kind not in VLAN_TAGS:
+                break
+            kind = _short(data, offset + 2)
+            offset += 4
+        return _ip(data, offset, data[6:12]) if kind in (IPV4, IPV6) else None
+    if link in (SLL, SLL2):
+        offset, kind_at, size, address = (16, 14, _short(data, 4), 6) if link == SLL else (20, 0, _byte(data, 11), 12)
+        return (
+            _ip(data, offset, data[address : address + 6] if size == 6 else None)
+            if _short(data, kind_at) in (IPV4, IPV6)
+            else None
+        )
+    if link in LOOPBACK:
+        return _ip(data, 4, None)
+    if link in RAW_IP:
+        return _ip(data, 0, None)
+    return Unread(f"link type {link} is not one that can be read")
+
+
+def _byte(data: bytes, offset: int) -> int:
+    return data[offset] if offset < len(data) else 0
+
+
+def _short(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 2], "big")
+
+
+def _ip(data: bytes, offset: int, mac: bytes | None) -> Content:
+    version = _byte(data, offset) >> 4
+    if version == 4 and len(data) >= offset + 20:
+        return _ipv4(data, offset, mac)
+    if version == 6 and len(data) >= offset + 40:
+        return _ipv6(data, offset, mac)
+    return None
+
+
+def _ipv4(data: bytes, offset: int, mac: bytes | None) -> Content:
+    header, total = (data[offset] & 15) * 4, _short(data, offset + 2)
+    protocol = data[offset + 9]
+    if header < 20 or protocol not in (TCP, UDP):
+        return None
+    if _short(data, offset + 6) & 0x3FFF:  # more fragments, or an offset
+        return Unread("an IPv4 fragment, which is not put together")
+    end = min(offset + total, len(data)) if total else len(data)  # 0: left to the network card, which cut the packet itself
+    return _transport(data, offset + header, end, protocol, data[offset + 12 : offset + 16], data[offset + 16 : offset + 20], mac)
+
+
+def _ipv6(data: bytes, offset: int, mac: bytes | None) -> Content:
+    length, protocol = _short(data, offset + 4), data[offset + 6]
+    source, destination = data[offset + 8 : offset + 24], data[offset + 24 : offset + 40]
+    offset += 40
+    end = min(offset + length, len(data)) if length else len(data)
+    for _ in range(MAX_EXTENSIONS):
+        if protocol in (HOP_BY_HOP, ROUTING, DESTINATION):
+            protocol, offset = _byte(data, offset), offset + 8 + _byte(data, offset + 1) * 8
+        elif protocol == AUTHENTICATION:
+            protocol, offset = _byte(data, offset), offset + 8 + _byte(data, offset + 1) * 4
+        else:
+            break
+    if protocol == FRAGMENT:
+        return Unread("an IPv6 fragment, which is not put together")
+    return _transport(data, offset, end, protocol, source, destination, mac)
+
+
+def _transport(
+    data: bytes, offset: int, end: int, protocol: int, source: bytes, destination: bytes, mac: bytes | None
+) -> Content:
+    if protocol == TCP and offset + 20 <= end:
+        _, _, sequence, _, size, flags = _tcp(data, offset)
+        header = (size >> 4) * 4
+        if header < 20:
+            return None
+        ports = data[offset : offset + 4]
+        return Segment(source + ports[:2], destination + ports[2:], mac, sequence, flags, data[offset + header : end])
+    if protocol == UDP and offset + 8 <= end:
+        ports, length = data[offset : offset + 4], _short(data, offset + 4)
+        stop = min(end, offset + length) if length >= 8 else end
+        return Datagram(source + ports[:2], destination + ports[2:], data[offset + 8 : stop])
+    return None

@@ -1,0 +1,296 @@
+"""TCP segments put back into the two byte streams of each connection, and the messages on them paired.
+
+Tolerates reordering, retransmission, overlap (the first arrival counts), duplicated frames and a
+capture that begins in mid-connection. What is missing becomes a problem of the message it is missing from.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Final
+
+from hil.capture.frames import FIN, RST, SYN, Segment
+from hil.capture.http import Message, Reader
+
+MAX_AHEAD = 64 * 2**20  # a segment further ahead than any window belongs to another connection
+MAX_HELD_BYTES = 4 * 2**20
+MAX_HELD = 4_096
+MAX_HELD_UNKNOWN = 64  # segments held before it is known that HTTP flows here
+MAX_HELD_IN_ALL = 64 * 2**20
+MAX_CONNECTIONS = 50_000
+MAX_FOREIGN = 500_000
+MAX_OPEN_REQUESTS = 1_000
+HALF: Final = 2**31
+NO_ANSWER = "the capture ends before the answer"
+
+
+@dataclass
+class Round:
+    """A request and, where one was seen, its final reply; addresses are packed address and port."""
+
+    request: Message
+    client: bytes
+    server: bytes
+    client_mac: bytes | None
+    reply: Message | None = None
+    server_mac: bytes | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+class Budget:
+    """Bytes of segments that wait for earlier ones, over all connections."""
+
+    held = 0
+
+
+Report = Callable[[Round], None]
+Prepare = Callable[[Message], None]
+
+
+class Direction:
+    """The bytes that one side sends, in order."""
+
+    def __init__(self, reader: Reader, gap: Callable[[int, int], None], first: int, budget: Budget) -> None:
+        self.reader = reader
+        self.first = first
+        self._gap = gap
+        self._budget = budget
+        self.mac: bytes | None = None
+        self._position = 0  # bytes delivered or given up since `first`
+        self._held: list[tuple[int, int, int, bytes]] = []
+        self._held_bytes = 0
+        self._end: int | None = None
+        self._frame = 0
+        self._time = 0
+
+    def accept(self, segment: Segment, frame: int, time: int) -> None:
+        """A segment of this direction in capture order."""
+        payload = segment.payload
+        ahead = (segment.sequence + (segment.flags & SYN > 0) - self.first - self._position + HALF) % (2 * HALF) - HALF
+        if ahead > MAX_AHEAD:
+            return
+        place = self._position + ahead
+        if segment.flags & FIN and place + len(payload) >= self._position:
+            self._end = place + len(payload)
+        if payload and ahead + len(payload) > 0:
+            if ahead <= 0:
+                self._deliver(payload[-ahead:] if ahead else payload, frame, time)
+            elif self.reader.lost:
+                self._position = place
+                self._deliver(payload, frame, time)
+            else:
+                heappush(self._held, (place, frame, time, payload))
+                self._held_bytes += len(payload)
+                self._budget.held += len(payload)
+        if self._held:
+            self._drain()
+            while self._held and self._is_too_much():
+                self._give_up()
+        if self._end is not None and self._position >= self._end:
+            self._end = None
+            self.reader.end(frame, time)
+
+    def finish(self, reason: str) -> None:
+        """No more segments come: what is held is delivered around its gaps, what is open ends for `reason`."""
+        while self._held:
+            self._give_up()
+        if self._end is not None and self._position < self._end:
+            self._skip(self._end - self._position, self._frame)
+        self.reader.stop(reason)
+
+    def _is_too_much(self) -> bool:
+        most = MAX_HELD if self.reader.speaks_http else MAX_HELD_UNKNOWN
+        return len(self._held) > most or self._held_bytes > MAX_HELD_BYTES or self._budget.held > MAX_HELD_IN_ALL
+
+    def _deliver(self, payload: bytes, frame: int, time: int) -> None:
+        self._position += len(payload)
+        self._frame, self._time = max((self._frame, self._time), (frame, time))
+        self.reader.feed(payload, self._frame, self._time)
+
+    def _drain(self) -> None:
+        while self._held and self._held[0][0] <= self._position:
+            place, frame, time, payload = heappop(self._held)
+            self._held_bytes -= len(payload)
+            self._budget.held -= len(payload)
+            fresh = payload[self._position - place :]
+            if fresh:
+                self._deliver(fresh, frame, time)
+
+    def _give_up(self) -> None:
+        self._skip(self._held[0][0] - self._position, self._held[0][1])
+        self._drain()
+
+    def _skip(self, missing: int, frame: int) -> None:
+        self._position += missing
+        self._gap(missing, frame)
+        self.reader.skip(missing)
+
+
+class Connection:
+    """Both directions of one connection; requests and replies are paired in their order."""
+
+    def __init__(self, report: Report, stray: Callable[[str], None], prepare: Prepare, budget: Budget) -> None:
+        self._report, self._stray, self._prepare = report, stray, prepare
+        self._budget = budget
+        self._sides: dict[bytes, Direction] = {}
+        self._rounds: deque[Round] = deque()  # asked, not yet answered
+        self._unasked: deque[Message] = deque()  # replies captured before their request
+        self._answers: dict[int, Round] = {}  # reply in progress -> its round
+        self._closed: str | None = None
+        self.started = False
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this connection is known not to speak HTTP."""
+        sides = self._sides.values()
+        return any(side.reader.foreign for side in sides) and not any(side.reader.speaks_http for side in sides)
+
+    def is_another(self, segment: Segment) -> bool:
+        """Whether a SYN opens a new connection between the same ports rather than repeating this one's."""
+        side = self._sides.get(segment.source)
+        return bool(segment.flags & SYN) and side is not None and side.first != (segment.sequence + 1) % (2 * HALF)
+
+    def accept(self, segment: Segment, frame: int, time: int) -> None:
+        side = self._sides.get(segment.source)
+        if side is None:
+            if not segment.payload and not segment.flags & SYN:
+                return
+            side = self._open(segment)
+        if segment.mac is not None and side.mac is None:
+            side.mac = segment.mac
+        side.accept(segment, frame, time)
+        if segment.flags & RST and self._closed is None:
+            self._closed = f"the connection was reset (frame {frame})"
+        elif segment.flags & FIN and self._closed is None:
+            self._closed = f"the connection was closed (frame {frame})"
+
+    def _open(self, segment: Segment) -> Direction:
+        source, destination, syn = segment.source, segment.destination, segment.flags & SYN
+        self.started = self.started or bool(syn)
+
+        def begins(message: Message) -> None:
+            self._prepare(message)
+            if message.is_reply:
+                self._reply_begins(message)
+            else:
+                self._request_begins(message, source, destination)
+
+        reader = Reader(begins, self._ends, from_start=bool(syn))
+        side = Direction(reader, self._gap, (segment.sequence + (syn > 0)) % (2 * HALF), self._budget)
+        self._sides[source] = side
+        return side
+
+    def _gap(self, missing: int, frame: int) -> None:
+        if any(side.reader.speaks_http for side in self._sides.values()):
+            self._stray(f"frame {frame}: {missing} bytes beside it on its connection are missing from the capture")
+
+    @property
+    def _exact(self) -> bool:
+        return self.started and all(side.reader.exact for side in self._sides.values())
+
+    def _request_begins(self, message: Message, client: bytes, server: bytes) -> None:
+        opened = Round(message, client, server, self._sides[client].mac)
+        while self._unasked and not self._exact and self._unasked[0].first_frame < message.first_frame:
+            self._stray_reply(self._unasked.popleft())
+        if self._unasked:
+            opened.reply = self._unasked.popleft()
+            self._finish(opened)
+        elif len(self._rounds) < MAX_OPEN_REQUESTS:
+            self._rounds.append(opened)
+
+    def _reply_begins(self, message: Message) -> None:
+        if message.status < 200 and message.status != 101:
+            return
+        while not self._exact and len(self._rounds) > 1 and self._rounds[1].request.first_frame < message.first_frame:
+            passed = self._rounds.popleft()  # never pipelined by a phone: the later request proves that this one's turn is over
+            passed.problems.append("its answer is missing from the capture")
+            self._finish(passed)
+        if self._rounds:
+            answered = self._rounds.popleft()
+            message.bodiless = answered.request.method == "HEAD"
+            message.keep = answered.request.keep
+            self._answers[id(message)] = answered
+
+    def _ends(self, message: Message) -> None:
+        if not message.is_reply or (message.status < 200 and message.status != 101):
+            return
+        answered = self._answers.pop(id(message), None)
+        if answered is None and self._exact and self._rounds:
+            answered = self._rounds.popleft()
+        if answered is not None:
+            answered.reply = message
+            self._finish(answered)
+        elif self.started and len(self._unasked) < MAX_OPEN_REQUESTS:
+            self._unasked.append(message)
+        else:
+            self._stray_reply(message)
+
+    def _stray_reply(self, message: Message) -> None:
+        self._stray(f"frame {message.frame}: a reply whose request is not in the capture")
+
+    def _finish(self, done: Round) -> None:
+        side = self._sides.get(done.server)
+        done.server_mac = None if side is None else side.mac
+        self._report(done)
+
+    def finish(self, reason: str = NO_ANSWER) -> None:
+        """Ends what is open: the connection is over, or the capture is."""
+        if any(side.reader.foreign for side in self._sides.values()):
+            reason = "what came back is not HTTP"
+        reason = self._closed or reason
+        for side in self._sides.values():
+            side.finish(reason)
+        while self._rounds:
+            unanswered = self._rounds.popleft()
+            unanswered.problems.append("no answer: " + reason)
+            self._finish(unanswered)
+        for message in self._unasked:
+            self._stray_reply(message)
+        self._unasked.clear()
+
+
+def wire_key(source: bytes, destination: bytes) -> bytes:
+    """Both addresses, then both ports, as they stand in a packet without options."""
+    return source[:-2] + destination[:-2] + source[-2:] + destination[-2:]
+
+
+class Connections:
+    """All connections of a capture; `report` gets each round as it ends, `stray` what belongs to none."""
+
+    def __init__(self, report: Report, stray: Callable[[str], None], prepare: Prepare) -> None:
+        self._report, self._stray, self._prepare = report, stray, prepare
+        self._budget = Budget()
+        self._open: dict[tuple[bytes, bytes], Connection] = {}
+        self.foreign: set[bytes] = set()  # addresses and ports, as they follow each other in a packet, of what is not HTTP
+
+    def accept(self, segment: Segment, frame: int, time: int) -> None:
+        """A segment in capture order, with its frame number and time in nanoseconds."""
+        source, destination = segment.source, segment.destination
+        if wire_key(source, destination) in self.foreign:
+            if not segment.flags & SYN:
+                return
+            self.foreign -= {wire_key(source, destination), wire_key(destination, source)}
+        key = (source, destination) if source < destination else (destination, source)
+        connection = self._open.get(key)
+        if connection is not None and connection.is_another(segment):
+            self._open.pop(key).finish("the ports were taken by another connection")
+            connection = None
+        if connection is None:
+            if not segment.payload and not segment.flags & SYN:
+                return
+            connection = self._open[key] = Connection(self._report, self._stray, self._prepare, self._budget)
+            if len(self._open) > MAX_CONNECTIONS:
+                self._open.pop(next(iter(self._open))).finish("too many connections were open at once")
+        connection.accept(segment, frame, time)
+        if connection.foreign and len(self.foreign) < MAX_FOREIGN:
+            self._open.pop(key).finish()
+            self.foreign |= {wire_key(source, destination), wire_key(destination, source)}
+
+    def finish(self) -> None:
+        """The capture is at its end."""
+        for connection in self._open.values():
+            connection.finish()
+        self._open.clear()

@@ -1,0 +1,240 @@
+"""A capture as what was said in it: SCEP exchanges, other fetches, time replies and leases.
+
+A frame number and time belong to the frame that completed a request or reply, which is where Wireshark
+shows it. Untrusted input never raises here: the worst it gets is a problem of the transcript. What is kept is bounded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from hil.capture.datagrams import BOOTP_SERVER, NTP_PORT, dhcp_acknowledged, mac_text, sntp_transmit_time
+from hil.capture.exchange import Exchange, ExchangeReader, endpoint_text, is_scep, path_of
+from hil.capture.files import CaptureFile, Packet, instant, open_capture
+from hil.capture.frames import ETHERNET, SYN, Datagram, Unread, dissect
+from hil.capture.http import Message
+from hil.capture.streams import Connections, Round
+from hil.scep.certificate import Certificate
+
+__all__ = ["Exchange", "Fetch", "Lease", "TimeReply", "Transcript", "read_capture", "read_packets"]
+
+MAX_BODY = 4 * 2**20
+MAX_BODIES = 256 * 2**20
+MAX_ENTRIES = 200_000
+MAX_PROBLEMS = 1_000
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """An HTTP request that is not SCEP's, and its reply; `size` counts the bytes of the reply's body that were seen."""
+
+    request_frame: int
+    reply_frame: int | None
+    request_time: datetime
+    reply_time: datetime | None
+    client: str
+    server: str
+    client_mac: str | None
+    server_mac: str | None
+    method: str
+    path: str
+    status: int | None
+    user_agent: str | None
+    size: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TimeReply:
+    """An SNTP server's reply: `time` as captured, `transmit` as the server says; `client` is the address it went to."""
+
+    frame: int
+    time: datetime
+    client: str
+    transmit: datetime
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A DHCPACK seen in the capture."""
+
+    frame: int
+    time: datetime
+    mac: str
+    ip: str
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """All that a capture was read to say; `first` and `last` are the times of its first and last packet, in UTC."""
+
+    file: str
+    exchanges: tuple[Exchange, ...]
+    fetches: tuple[Fetch, ...]
+    time_replies: tuple[TimeReply, ...]
+    leases: tuple[Lease, ...]
+    problems: tuple[str, ...]
+    first: datetime | None
+    last: datetime | None
+    packets: int
+
+
+def read_capture(path: Path | str, *, keys: Sequence[RSAPrivateKey] = (), certificates: Sequence[Certificate] = ()) -> Transcript:
+    """The transcript of a pcap or pcapng file; Misuse if it cannot be opened.
+
+    `keys` open the envelopes of requests and replies; `certificates`, besides those that GetCACert answers in
+    the capture bring, verify messages that lack their signer's.
+    """
+    path = Path(path)
+    return read_packets(open_capture(path), str(path), keys=keys, certificates=certificates)
+
+
+def read_packets(
+    capture: CaptureFile, name: str, *, keys: Sequence[RSAPrivateKey] = (), certificates: Sequence[Certificate] = ()
+) -> Transcript:
+    """The transcript of an opened capture."""
+    gathering = _Gathering()
+    gathering.read(capture)
+    return gathering.transcript(name, ExchangeReader(keys, certificates))
+
+
+class _Gathering:
+    """What one pass over the packets collects."""
+
+    def __init__(self) -> None:
+        self._connections = Connections(self._round, self._problem, _prepare)
+        self._scep: list[Round] = []
+        self._open: list[Round] = []  # answered before their request was complete
+        self._fetches: list[Fetch] = []
+        self._times: dict[tuple[bytes, ...], TimeReply] = {}
+        self._leases: dict[tuple[object, ...], Lease] = {}
+        self._problems: list[str] = []
+        self._unread: Counter[str] = Counter()
+        self._unread_frames: dict[str, int] = {}
+        self._bodies = 0
+        self._cut = 0
+        self._first: int | None = None
+        self._last = 0
+        self._packets = 0
+
+    def read(self, capture: CaptureFile) -> None:
+        connections, foreign = self._connections, self._connections.foreign
+        number = time = 0
+        for packet in capture.packets():
+            number, time, link, data, length = packet
+            if self._first is None:
+                self._first = time
+            if length > len(data):
+                self._cut += 1
+            # Most of a long capture is known not to be HTTP: such packets are left by their addresses alone.
+            if link == ETHERNET and data[26:38] in foreign and data[12:15] == b"\x08\x00\x45" and not data[47] & SYN:
+                continue
+            content = dissect(link, data)
+            if content is None:
+                continue
+            if isinstance(content, Datagram):
+                self._datagram(content, packet)
+            elif isinstance(content, Unread):
+                self._unread[content.reason] += 1
+                self._unread_frames.setdefault(content.reason, number)
+            else:
+                connections.accept(content, number, time)
+        connections.finish()
+        self._packets, self._last = number, time
+        self._note_limits(capture)
+
+    def _note_limits(self, capture: CaptureFile) -> None:
+        for reason, count in self._unread.items():
+            self._problem(f"frame {self._unread_frames[reason]}: {reason} ({count} such frames)")
+        if self._cut:
+            self._problem(f"{self._cut} frames were cut short when they were captured")
+        for interface in capture.interfaces:
+            if interface.dropped:
+                self._problem(f"the recorder dropped {interface.dropped} packets of interface {interface.name or '?'}")
+        for problem in capture.problems:
+            self._problem(problem)
+
+    def _problem(self, problem: str) -> None:
+        if len(self._problems) < MAX_PROBLEMS:
+            self._problems.append(problem)
+        elif len(self._problems) == MAX_PROBLEMS:
+            self._problems.append("more problems than are listed")
+
+    def _datagram(self, datagram: Datagram, packet: Packet) -> None:
+        port = datagram.source[-2:]
+        if port == NTP_PORT and len(self._times) < MAX_ENTRIES:
+            transmit = sntp_transmit_time(datagram.payload)
+            if transmit is not None:
+                client = str(ip_address(datagram.destination[:-2]))
+                key = (datagram.source, datagram.destination, datagram.payload)  # a frame captured twice is one reply
+                self._times.setdefault(key, TimeReply(packet.number, instant(packet.time), client, transmit))
+        elif port == BOOTP_SERVER and len(self._leases) < MAX_ENTRIES:
+            granted = dhcp_acknowledged(datagram.payload)
+            if granted is not None:
+                self._leases.setdefault(granted, Lease(packet.number, instant(packet.time), granted.mac, granted.ip))
+
+    def _round(self, done: Round) -> None:
+        if is_scep(done.request.target):
+            self._bodies += len(done.request.body) + (len(done.reply.body) if done.reply else 0)
+            if self._bodies > MAX_BODIES or len(self._scep) >= MAX_ENTRIES:
+                self._problem(f"frame {done.request.frame}: more SCEP messages than are kept")
+                return
+            self._scep.append(done)
+        elif not done.request.frame:
+            self._open.append(done)
+        else:
+            self._fetch(done)
+
+    def _fetch(self, done: Round) -> None:
+        request, reply = done.request, done.reply
+        if len(self._fetches) >= MAX_ENTRIES:
+            self._problem(f"frame {request.frame}: more HTTP requests than are kept")
+            return
+        self._fetches.append(
+            Fetch(
+                request_frame=request.frame,
+                reply_frame=None if reply is None else reply.frame,
+                request_time=instant(request.time),
+                reply_time=None if reply is None else instant(reply.time),
+                client=endpoint_text(done.client),
+                server=endpoint_text(done.server),
+                client_mac=None if done.client_mac is None else mac_text(done.client_mac),
+                server_mac=None if done.server_mac is None else mac_text(done.server_mac),
+                method=request.method,
+                path=path_of(request.target),
+                status=None if reply is None else reply.status,
+                user_agent=request.headers.get("user-agent"),
+                size=0 if reply is None else reply.size,
+                problems=(*done.problems, *request.problems, *(() if reply is None else reply.problems)),
+            )
+        )
+
+    def transcript(self, name: str, reader: ExchangeReader) -> Transcript:
+        for left in self._open:
+            self._fetch(left)
+        rounds = sorted(self._scep, key=lambda seen: (seen.request.frame, seen.request.first_frame))
+        for seen in rounds:
+            reader.learn(seen)
+        return Transcript(
+            file=name,
+            exchanges=tuple(reader.read(index, seen) for index, seen in enumerate(rounds, 1)),
+            fetches=tuple(sorted(self._fetches, key=lambda fetch: fetch.request_frame)),
+            time_replies=tuple(self._times.values()),
+            leases=tuple(self._leases.values()),
+            problems=tuple(self._problems),
+            first=None if self._first is None else instant(self._first),
+            last=None if self._first is None else instant(self._last),
+            packets=self._packets,
+        )
+
+
+def _prepare(message: Message) -> None:
+    """Only SCEP's bodies are kept; a reply whose request is not known yet may be SCEP's."""
+    message.keep = MAX_BODY if message.is_reply or is_scep(message.target) else 0
