@@ -1,0 +1,128 @@
+"""Where the reference phone keeps the certificates it got by SCEP: one per slot, with the URL it came from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from hil.errors import Misuse
+from hil.scep.certificate import Certificate, read_certificate
+
+
+@dataclass(frozen=True)
+class Held:
+    """A certificate installed in a slot: the URL it was got from, its key, and the other certificates that came with it."""
+
+    slot: int
+    url: str
+    certificate: Certificate
+    key: RSAPrivateKey = field(repr=False)
+    chain: tuple[Certificate, ...]
+    installed: datetime
+
+
+class CertificateStore(Protocol):
+    """The part of a phone's flash that survives a power cycle."""
+
+    def held(self, slot: int) -> Held | None:
+        """What is installed in `slot`."""
+
+    def all(self) -> tuple[Held, ...]:
+        """What is installed in any slot, by slot."""
+
+    def install(self, held: Held) -> None:
+        """Put `held` in its slot, in place of what was there."""
+
+    def delete(self, slot: int) -> None:
+        """Empty `slot`; it may be empty already."""
+
+
+class MemoryStore:
+    """A store that lives as long as the process."""
+
+    def __init__(self, held: Iterable[Held] = ()) -> None:
+        self._held = {one.slot: one for one in held}
+
+    def held(self, slot: int) -> Held | None:
+        return self._held.get(slot)
+
+    def all(self) -> tuple[Held, ...]:
+        return tuple(self._held[slot] for slot in sorted(self._held))
+
+    def install(self, held: Held) -> None:
+        self._held[held.slot] = held
+
+    def delete(self, slot: int) -> None:
+        self._held.pop(slot, None)
+
+
+class FolderStore:
+    """A store on disk: a file of mode 600 per slot, replaced whole, so that a crash leaves the former one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def held(self, slot: int) -> Held | None:
+        try:
+            return _read(self._file(slot), slot)
+        except FileNotFoundError:
+            return None
+
+    def all(self) -> tuple[Held, ...]:
+        slots = sorted(int(file.stem.removeprefix("slot-")) for file in self._folder.glob("slot-[0-9].json"))
+        return tuple(_read(self._file(slot), slot) for slot in slots)
+
+    def install(self, held: Held) -> None:
+        key = held.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        record = {
+            "url": held.url,
+            "installed": held.installed.isoformat(),
+            "certificate": held.certificate.der.hex(),
+            "chain": [certificate.der.hex() for certificate in held.chain],
+            "key": key.decode(),
+        }
+        draft = self._folder / f"slot-{held.slot}.part"
+        write_private(draft, json.dumps(record, indent=1).encode())
+        draft.replace(self._file(held.slot))
+
+    def delete(self, slot: int) -> None:
+        self._file(slot).unlink(missing_ok=True)
+
+    def _file(self, slot: int) -> Path:
+        return self._folder / f"slot-{slot}.json"
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, from its first byte on."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(content)
+
+
+def _read(file: Path, slot: int) -> Held:
+    try:
+        record = json.loads(file.read_bytes())
+        key = load_pem_private_key(record["key"].encode(), None)
+        if not isinstance(key, RSAPrivateKey):
+            raise ValueError("its key is not RSA")
+        return Held(
+            slot,
+            record["url"],
+            read_certificate(bytes.fromhex(record["certificate"])),
+            key,
+            tuple(read_certificate(bytes.fromhex(der)) for der in record["chain"]),
+            datetime.fromisoformat(record["installed"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Misuse(
+            f"is not a stored certificate: {error}", file=file, remedy="delete it; the phone then enrols anew"
+        ) from error

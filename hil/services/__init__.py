@@ -1,0 +1,1 @@
+"""What a bench serves to its phones: settings files, SCEP, time, addresses, a place for syslog."""

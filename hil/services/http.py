@@ -1,0 +1,131 @@
+"""HTTP/1.1 towards phones: Content-Length and `Connection: close` on every answer, each request an event.
+
+A sibling of the J100 takes nothing else from a file server (observed on a 9611G).
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import traceback
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+
+from hil.evidence import EventName
+from hil.services.events import EventStream
+from hil.services.web import Call, Reply, Served, Site
+
+LONGEST_LINE = 65_536
+"""Octets of a request line: a PKIOperation by GET with a 4096-bit key needs well over 4,096."""
+
+LARGEST_BODY = 1_048_576
+_LONGEST_USER_AGENT = 256
+_SHUTDOWN = 1.0
+
+
+@dataclass(frozen=True)
+class Routes:
+    """SCEP under `/scep/`, files everywhere else."""
+
+    scep: Site
+    files: Site
+
+    def site(self, call: Call) -> Site:
+        """Who answers `call`."""
+        return self.scep if call.path.startswith("/scep/") else self.files
+
+
+class HttpServer:
+    """Serves the routes on a listening socket, in the event loop that starts it."""
+
+    def __init__(self, routes: Routes, events: EventStream) -> None:
+        self._routes = routes
+        self._events = events
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, listener: socket.socket) -> None:
+        """Take connections from `listener`."""
+        logger = logging.Logger("hil.services.http")
+        logger.addHandler(_FaultLog(self._events))
+        server = web.Server(self._handle, logger=logger, access_log=None, max_line_size=LONGEST_LINE, max_field_size=LONGEST_LINE)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener).start()
+
+    async def stop(self) -> None:
+        """Close the listener and what is still open, within a bound."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            call = await _read(request)
+        except HTTPRequestEntityTooLarge:
+            call = _head(request)
+            served = Served(Reply.text(413, "too large"), EventName.STRAY, details={"reason": "body too large"})
+        else:
+            served = await self._routes.site(call).answer(call)
+        return await self._send(request, call, served)
+
+    async def _send(self, request: web.BaseRequest, call: Call, served: Served) -> web.StreamResponse:
+        reply = served.reply
+        response = web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
+        response.headers["Server"] = "j100-hil"
+        response.force_close()
+        sent = True
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+        except ConnectionError:
+            sent = False
+        self._events.publish(
+            served.event,
+            device=served.device,
+            slot=served.slot,
+            client=f"{call.address}:{call.port}",
+            method=call.method,
+            path=call.path,
+            status=reply.status,
+            size=len(reply.body),
+            user_agent=call.user_agent,
+            sent=sent,
+            **served.details,
+        )
+        return response
+
+
+def _head(request: web.BaseRequest) -> Call:
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    address, port = (str(peer[0]), int(peer[1])) if peer else ("unknown", 0)
+    agent = request.headers.get("User-Agent")
+    return Call(address, port, request.method, request.raw_path, agent and agent[:_LONGEST_USER_AGENT])
+
+
+async def _read(request: web.BaseRequest) -> Call:
+    head = _head(request)
+    return Call(head.address, head.port, head.method, head.target, head.user_agent, await request.read())
+
+
+class _FaultLog(logging.Handler):
+    """Turns what the HTTP library logs with an exception into events: bad HTTP is a client's, all else is the bench's."""
+
+    def __init__(self, events: EventStream) -> None:
+        super().__init__()
+        self._events = events
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fault = record.exc_info[1] if record.exc_info else None
+        if isinstance(fault, HttpProcessingError):
+            self._events.publish(EventName.STRAY, reason="not HTTP", text=record.getMessage())
+        elif fault is not None:
+            self._events.publish(EventName.FAULT, text=describe(fault))
+
+
+def describe(fault: BaseException) -> str:
+    """Class, text and innermost line of `fault`."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    place = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(fault).__name__}: {fault}{place}"

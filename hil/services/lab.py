@@ -1,0 +1,194 @@
+"""All servers of a bench: one thread, one event loop, one stream of events."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from hil.clock import Clock
+from hil.errors import LabFault
+from hil.evidence import EventName
+from hil.scenario import Answer, Issue
+from hil.scep.ca import DEFAULT_CAPABILITIES, Authority
+from hil.scep.signers import Signer
+from hil.services.events import EventStream
+from hil.services.files import FileShelf
+from hil.services.http import HttpServer, Routes, describe
+from hil.services.ledger import Ledger
+from hil.services.roster import Roster
+from hil.services.scep import ScepSite
+from hil.services.sntp import SntpServer
+from hil.services.syslog import SyslogServer
+
+_PATIENCE = 10.0
+_CA_THREADS = 4
+
+
+class Lab:
+    """Settings files, SCEP, SNTP and syslog for the devices of one bench; a context manager.
+
+    Port 0 takes a free one; None leaves the server out. `state` is the folder of the CA ledger.
+    Files, scripts and addresses may be changed at any time, from any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        authority: Authority,
+        state: Path,
+        host: str = "0.0.0.0",
+        http_port: int = 0,
+        sntp_port: int | None = None,
+        syslog_port: int | None = None,
+    ) -> None:
+        self._clock = clock
+        self._host = host
+        self._wanted = {"http": http_port, "sntp": sntp_port, "syslog": syslog_port}
+        self._ports: dict[str, int] = {}
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        state.mkdir(parents=True, exist_ok=True)
+        self.events = EventStream(clock)
+        self.roster = Roster()
+        self.ledger = Ledger(state / "ca-ledger.jsonl")
+        self._pool = ThreadPoolExecutor(_CA_THREADS, thread_name_prefix="ca")
+        self._files = FileShelf(self.roster)
+        self._scep = ScepSite(authority, clock, self.events, self.roster, self.ledger, self._pool)
+
+    def __enter__(self) -> Lab:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def http_port(self) -> int:
+        """TCP port of the settings files and of SCEP, once started."""
+        return self._port("http")
+
+    @property
+    def sntp_port(self) -> int:
+        """UDP port of the SNTP server, once started."""
+        return self._port("sntp")
+
+    @property
+    def syslog_port(self) -> int:
+        """UDP port of the syslog receiver, once started."""
+        return self._port("syslog")
+
+    def place(self, device: str, address: str) -> None:
+        """From now on `device` speaks from `address` only; from elsewhere what asks for its things is a stray."""
+        self.roster.place(device, address)
+
+    def publish(self, device: str, root: str, files: Mapping[str, bytes]) -> None:
+        """Offer `files` to `device` under the URL directory `root` (`/`, `/reference/j179-2/`), in place of its former set."""
+        self._files.publish(device, root, files)
+
+    def script(
+        self,
+        device: str,
+        slot: int,
+        *,
+        answers: Sequence[Answer] = (Issue(),),
+        signer: Signer | None = None,
+        capabilities: Sequence[str] = DEFAULT_CAPABILITIES,
+    ) -> None:
+        """Put a CA behind `/scep/<device>/<slot>/pkiclient.exe` that follows `answers`, in place of the former one.
+
+        Without `signer` it issues to whoever asks.
+        """
+        self._scep.script(device, slot, answers=answers, signer=signer, capabilities=capabilities)
+
+    def start(self) -> None:
+        """Listen on every port; raises LabFault that names the port that cannot be had."""
+        with ExitStack() as undo:
+            sockets = {}
+            for service, port in self._wanted.items():
+                if port is not None:
+                    sockets[service] = undo.enter_context(_bind(service, self._host, port))
+            ready: Future[None] = Future()
+            self._thread = threading.Thread(target=self._run, args=(sockets, ready), name="lab", daemon=True)
+            self._thread.start()
+            ready.result(_PATIENCE)
+            self._ports = {service: int(sock.getsockname()[1]) for service, sock in sockets.items()}
+            undo.pop_all()
+
+    def stop(self) -> None:
+        """Close every port and end the thread; raises LabFault if it does not end within its bound."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        if self._loop and self._stopping and thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        thread.join(_PATIENCE)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if thread.is_alive():
+            raise LabFault("the servers do not stop", tried="close them", seen=f"still at work after {_PATIENCE:g} s")
+
+    def _port(self, service: str) -> int:
+        if service not in self._ports:
+            raise LabFault(f"the {service} server is not running", tried="ask for its port")
+        return self._ports[service]
+
+    def _run(self, sockets: Mapping[str, socket.socket], ready: Future[None]) -> None:
+        asyncio.run(self._supervise(sockets, ready))
+
+    async def _supervise(self, sockets: Mapping[str, socket.socket], ready: Future[None]) -> None:
+        """Let no fault end the thread unheard: one before `ready` goes to who starts the lab, a later one is an event."""
+        task = asyncio.ensure_future(self._serve(sockets, ready))
+        await asyncio.wait({task})
+        fault = task.exception()
+        if fault is not None and not ready.done():
+            ready.set_exception(fault)
+        elif fault is not None:
+            self.events.publish(EventName.FAULT, text=describe(fault))
+
+    async def _serve(self, sockets: Mapping[str, socket.socket], ready: Future[None]) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._loop.set_exception_handler(self._note_fault)
+        http = HttpServer(Routes(self._scep, self._files), self.events)
+        await http.start(sockets["http"])
+        udp = []
+        if "sntp" in sockets:
+            sntp = SntpServer(self._clock, self.events, self.roster)
+            udp.append((await self._loop.create_datagram_endpoint(lambda: sntp, sock=sockets["sntp"]))[0])
+        if "syslog" in sockets:
+            syslog = SyslogServer(self.events, self.roster)
+            udp.append((await self._loop.create_datagram_endpoint(lambda: syslog, sock=sockets["syslog"]))[0])
+        ready.set_result(None)
+        await self._stopping.wait()
+        for transport in udp:
+            transport.close()
+        await http.stop()
+
+    def _note_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        fault = context.get("exception")
+        text = describe(fault) if isinstance(fault, BaseException) else str(context.get("message"))
+        self.events.publish(EventName.FAULT, text=text)
+
+
+def _bind(service: str, host: str, port: int) -> socket.socket:
+    """A bound socket for `service`: TCP listening for HTTP, UDP for the rest."""
+    kind = socket.SOCK_STREAM if service == "http" else socket.SOCK_DGRAM
+    sock = socket.socket(socket.AF_INET, kind)
+    try:
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        if kind == socket.SOCK_STREAM:
+            sock.listen(128)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        protocol = "TCP" if kind == socket.SOCK_STREAM else "UDP"
+        tried = f"listen on {host}:{port} ({protocol}) for {service}"
+        raise LabFault("a server cannot start", port=str(port), tried=tried, seen=error.strerror) from error
+    return sock

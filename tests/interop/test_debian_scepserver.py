@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIO = Path(__file__).with_name("scepserver_scenario.py")
+
+pytestmark = pytest.mark.skipif(shutil.which("scepserver") is None, reason="scepserver (Debian package scep) is not installed")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scepserver")
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path) -> dict[str, Any]:
+    command = ["unshare", "-rn", sys.executable, str(SCENARIO), str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    played: dict[str, Any] = json.loads(done.stdout)
+    return played
+
+
+@pytest.mark.parametrize("cipher", ["des", "3des", "aes128", "aes256"])
+def test_our_client_enrols_with_every_cipher(results: dict[str, Any], folder: Path, cipher: str) -> None:
+    assert results[cipher]["exit_code"] == 0, results[cipher]["said"]
+    certificate = x509.load_pem_x509_certificate((folder / cipher / "client.pem").read_bytes())
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((folder / "depot" / "ca.pem").read_bytes()))
+    assert certificate.subject.rfc4514_string() == f"CN={cipher},O=Lab,C=US"
+
+
+def test_a_wrong_password_is_no_certificate(results: dict[str, Any], folder: Path) -> None:
+    assert results["wrong password"]["exit_code"] == 1, results["wrong password"]["said"]
+    assert results["wrong password"]["said"]["outcome"] == "rejected"
+    assert not (folder / "wrong").exists()

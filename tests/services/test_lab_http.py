@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hil.clock import ScaledClock
+from hil.errors import LabFault, Misuse
+from hil.evidence import EventName
+from hil.scep.ca import Authority
+from hil.services.events import Event
+from hil.services.lab import Lab
+
+AGENT = "Mozilla/4.0 (compatible; MSIE 6.0) AVAYA/J179-4.1.3.0.6 (MAC:c81fea83e85a)"
+
+
+def exchange(port: int, request: bytes, *, source: str = "127.0.0.1") -> tuple[bytes, bytes]:
+    """Head and body of the answer, read until the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0)) as sock:
+        sock.sendall(request)
+        answer = b"".join(iter(lambda: sock.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body
+
+
+def get(path: str, method: str = "GET") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: lab\r\nUser-Agent: {AGENT}\r\n\r\n".encode()
+
+
+def seen(lab: Lab, name: EventName) -> Event:
+    event = lab.events.wait_for(lambda event: event.name is name, span=300)
+    assert event is not None, f"no event {name.value}"
+    return event
+
+
+def test_a_file_is_served_with_its_length_and_the_connection_is_closed(lab: Lab) -> None:
+    lab.publish("j179-1", "/", {"J100Supgrade.txt": b"GET 46xxsettings.txt\r\n"})
+    head, body = exchange(lab.http_port, get("/J100Supgrade.txt"))
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"HTTP/1.1 200 OK"
+    assert b"Content-Length: 22" in lines
+    assert b"Connection: close" in lines
+    assert body == b"GET 46xxsettings.txt\r\n"
+
+
+def test_a_served_file_is_an_event_with_who_what_and_how_much(lab: Lab) -> None:
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b"SET X 1\n"})
+    exchange(lab.http_port, get("/46xxsettings.txt"))
+    event = seen(lab, EventName.FILE_SERVED)
+    assert event.device == "j179-1"
+    client = str(event.details["client"])
+    assert client.startswith("127.0.0.1:")
+    assert client != "127.0.0.1:0"
+    wanted = {"path": "/46xxsettings.txt", "method": "GET", "status": 200, "size": 8, "user_agent": AGENT, "sent": True}
+    assert {key: event.details[key] for key in wanted} == wanted
+
+
+def test_head_tells_the_length_and_sends_no_body(lab: Lab) -> None:
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b"SET X 1\n"})
+    head, body = exchange(lab.http_port, get("/46xxsettings.txt", "HEAD"))
+    assert b"Content-Length: 8" in head.split(b"\r\n")
+    assert body == b""
+
+
+def test_a_file_that_is_not_there_is_missing_for_its_device(lab: Lab) -> None:
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b""})
+    head, _ = exchange(lab.http_port, get("/c8%3A1f%3Aea.txt"))
+    assert head.startswith(b"HTTP/1.1 404 ")
+    assert b"Connection: close" in head
+    event = seen(lab, EventName.FILE_MISSING)
+    assert (event.device, event.details["path"]) == ("j179-1", "/c8:1f:ea.txt")
+
+
+def test_devices_that_share_a_directory_each_get_their_own_file(lab: Lab) -> None:
+    for number in (1, 2):
+        lab.place(f"j179-{number}", f"127.0.0.{number}")
+        lab.publish(f"j179-{number}", "/", {"46xxsettings.txt": b"SET N %d" % number})
+    for number in (1, 2):
+        _, body = exchange(lab.http_port, get("/46xxsettings.txt"), source=f"127.0.0.{number}")
+        assert body == b"SET N %d" % number
+
+
+def test_another_devices_file_is_not_given_out_and_blamed_on_nobody(lab: Lab) -> None:
+    lab.place("j179-1", "127.0.0.1")
+    lab.place("j179-2", "127.0.0.2")
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b""})
+    lab.publish("j179-2", "/", {"c81fea000002.txt": b"SET SECRET"})
+    head, _ = exchange(lab.http_port, get("/c81fea000002.txt"), source="127.0.0.1")
+    assert head.startswith(b"HTTP/1.1 404 ")
+    event = seen(lab, EventName.STRAY)
+    assert (event.device, event.details["reason"]) == (None, "another's file")
+
+
+def test_a_client_nobody_knows_is_a_stray(lab: Lab) -> None:
+    lab.place("j179-1", "127.0.0.1")
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b""})
+    exchange(lab.http_port, get("/whatever.txt"), source="127.0.0.77")
+    assert seen(lab, EventName.STRAY).device is None
+
+
+def test_the_reference_has_a_directory_of_its_own(lab: Lab) -> None:
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b"phone"})
+    lab.publish("j179-1.reference", "/reference/j179-1/", {"46xxsettings.txt": b"reference"})
+    _, body = exchange(lab.http_port, get("/reference/j179-1/46xxsettings.txt"))
+    assert body == b"reference"
+    assert seen(lab, EventName.FILE_SERVED).device == "j179-1.reference"
+    exchange(lab.http_port, get("/reference/j179-1/c81fea000001.txt"))
+    assert seen(lab, EventName.FILE_MISSING).device == "j179-1.reference"
+
+
+def test_publishing_again_replaces_the_whole_set(lab: Lab) -> None:
+    lab.publish("j179-1", "/", {"old.txt": b""})
+    lab.publish("j179-1", "/", {"new.txt": b""})
+    assert exchange(lab.http_port, get("/old.txt"))[0].startswith(b"HTTP/1.1 404 ")
+    assert exchange(lab.http_port, get("/new.txt"))[0].startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_root_that_is_no_directory_is_refused(lab: Lab) -> None:
+    with pytest.raises(Misuse, match="slash"):
+        lab.publish("j179-1", "/reference", {})
+
+
+def test_writing_to_a_file_is_not_offered(lab: Lab) -> None:
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b""})
+    assert httpx.put(f"http://127.0.0.1:{lab.http_port}/46xxsettings.txt", content=b"x").status_code == 405
+
+
+def test_what_is_no_http_is_a_stray_and_not_silence(lab: Lab) -> None:
+    head, _ = exchange(lab.http_port, b"\x16\x03\x01 hello\r\n\r\n")
+    assert head.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
+    assert seen(lab, EventName.STRAY).details["reason"] == "not HTTP"
+
+
+def test_a_body_beyond_the_bound_is_refused(lab: Lab) -> None:
+    answer = httpx.post(f"http://127.0.0.1:{lab.http_port}/x", content=b"x" * 1_100_000)
+    assert answer.status_code == 413
+    assert seen(lab, EventName.STRAY).details["reason"] == "body too large"
+
+
+@pytest.mark.parametrize("service", ["http", "sntp", "syslog"])
+def test_a_port_in_use_is_named(service: str, authority: Authority, tmp_path: Path) -> None:
+    kind = socket.SOCK_STREAM if service == "http" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, kind) as holder:
+        holder.bind(("127.0.0.1", 0))
+        if service == "http":
+            holder.listen()
+        port = holder.getsockname()[1]
+        ports = {"http_port": 0, "sntp_port": None, "syslog_port": None, f"{service}_port": port}
+        lab = Lab(clock=ScaledClock(), authority=authority, state=tmp_path, host="127.0.0.1", **ports)
+        with pytest.raises(LabFault, match=f"{port}.*{service}"):
+            lab.start()
+
+
+def test_a_stopped_lab_has_given_its_port_back(authority: Authority, tmp_path: Path) -> None:
+    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path, host="127.0.0.1") as lab:
+        port = lab.http_port
+    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path, host="127.0.0.1", http_port=port) as again:
+        assert again.http_port == port
