@@ -1,0 +1,85 @@
+"""When a boot has shown what it was played for: stated over events of the servers, never over observations."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hil.campaign.plan import PlannedBoot
+from hil.clock import Clock
+from hil.evidence import EventName
+from hil.scenario import Pend
+from hil.services.events import Event, EventStream
+
+FINAL_STATUS = ("SUCCESS", "FAILURE")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a boot may take: phone seconds until it must have ended, and of silence that count as an end."""
+
+    limit: float
+    quiet: float
+
+
+def awaited_slots(boot: PlannedBoot, *, held: frozenset[int]) -> frozenset[int]:
+    """Slots whose enrolment ends the boot: told a URL, able to enrol unattended, and without a certificate."""
+    return frozenset(
+        slot
+        for slot, scenario in boot.scenarios
+        if scenario.enrols and slot not in held and not isinstance(scenario.ca[-1], Pend)
+    )
+
+
+def answered(event: Event, device: str) -> int | None:
+    """The slot of `device` whose enrolment this event ends, None for any other event."""
+    final = event.name is EventName.SCEP_ANSWER and event.details.get("pki_status") in FINAL_STATUS
+    return event.slot if final and event.device == device else None
+
+
+def await_end(
+    events: EventStream,
+    device: str,
+    slots: frozenset[int],
+    *,
+    own_file: str,
+    others: bool,
+    patience: Patience,
+    clock: Clock,
+    since: int,
+    cancel: threading.Event,
+) -> bool:
+    """Wait until `device` has read `own_file` (URL path), every slot of `slots` is answered and, with `others`, then fell silent.
+
+    Silence is `patience.quiet` phone seconds without an event of the device, but at least twice what the
+    device took from its settings to its slowest answer, so that a slow key generation is not taken for
+    an absence. Returns whether that came before `patience.limit`.
+    """
+    deadline = clock.now() + timedelta(seconds=patience.limit)
+    reader = events.subscribe(since)
+    open_slots = set(slots)
+    settings_at: datetime | None = None
+    last: datetime | None = None
+    quiet = patience.quiet
+    while not cancel.is_set():
+        now = clock.now()
+        settled = settings_at is not None and not open_slots
+        silent_at = (last or now) + timedelta(seconds=quiet)
+        if settled and (not others or now >= silent_at):
+            return True
+        if now >= deadline:
+            return False
+        until = min(deadline, silent_at) if settled and others else deadline
+        for event in reader.wait(max(0.0, (until - now).total_seconds()), cancel):
+            if event.device != device:
+                continue
+            last = event.at
+            if event.name is EventName.FILE_SERVED and event.details.get("path") == own_file:
+                settings_at = event.at
+            slot = answered(event, device)
+            if slot is not None:
+                open_slots.discard(slot)
+                if settings_at is not None:
+                    quiet = max(quiet, 2 * (event.at - settings_at).total_seconds())
+    return False

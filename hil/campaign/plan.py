@@ -1,0 +1,143 @@
+"""Which scenarios share which boots: pure, and the same every night.
+
+A sitting is at most one scenario in each slot, with equal common settings and equal steps. A
+scenario keeps its slot whatever else is selected, so that one night is comparable with the next. A
+phone that holds a SCEP certificate does not enrol again, so each sitting begins with a boot that
+clears what the one before it left. The census, a boot before all others, shows which firmware the
+phone runs, and the plan is made for that. A sitting in which nothing is expected to enrol ends with
+a control boot, the witness of its absence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hil.evidence import BootKind
+from hil.identity import Firmware
+from hil.scenario import ChangeSettings, PassTime, Restart, Scenario, Step
+from hil.settings.catalog import find, for_slot
+
+THREE_PROFILES_SINCE = Firmware("4.0.13.0")
+"""First release with profiles 2 and 3 (J100 template, history)."""
+
+CONTROL = Scenario()
+
+
+@dataclass(frozen=True)
+class PlannedBoot:
+    """One power cycle: what it is for, the scenario in each slot, and how long it lives after its end."""
+
+    kind: BootKind
+    scenarios: tuple[tuple[int, Scenario], ...]
+    lives_on: float = 0.0
+
+
+@dataclass(frozen=True)
+class PlannedSitting:
+    """Consecutive boots that up to three scenarios share."""
+
+    name: str
+    scenarios: tuple[tuple[int, Scenario], ...]
+    boots: tuple[PlannedBoot, ...]
+    confirms: str | None = None
+
+
+CENSUS = PlannedSitting("census", (), (PlannedBoot("clear", ()),))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sittings of one phone, where each scenario sits, and what its firmware cannot show."""
+
+    sittings: tuple[PlannedSitting, ...]
+    sitting_of: Mapping[Scenario, PlannedSitting]
+    not_applicable: Mapping[Scenario, str]
+
+
+def slot_of(scenario: Scenario, firmware: Firmware | None) -> int:
+    """The slot in which a scenario always sits; before three profiles there is only the first."""
+    if firmware is not None and firmware < THREE_PROFILES_SINCE:
+        return 1
+    return scenario.slot or 1 + int(scenario.key, 16) % 3
+
+
+def why_not_applicable(scenario: Scenario, firmware: Firmware | None) -> str | None:
+    """Why `firmware` cannot show this scenario, None where it can; an unknown firmware can show all."""
+    if firmware is None:
+        return None
+    if firmware < THREE_PROFILES_SINCE and (scenario.mates or (scenario.slot or 1) > 1):
+        return f"firmware {firmware} has one SCEP profile; profiles 2 and 3 came with {THREE_PROFILES_SINCE}"
+    slot = slot_of(scenario, firmware)
+    for name, _ in (*scenario.settings, *scenario.common):
+        parameter = find(slot_name(name, slot))
+        if parameter is not None and parameter.since is not None and firmware < parameter.since:
+            return f"firmware {firmware} does not know {parameter.name}; it came with {parameter.since}"
+    return None
+
+
+def slot_name(name: str, slot: int) -> str:
+    """The name that profile `slot` has for the parameter that profile 1 calls `name`; others keep theirs."""
+    parameter = find(name)
+    return for_slot(name, slot) if parameter is not None and parameter.slot == 1 else name
+
+
+def plan(scenarios: Iterable[Scenario], firmware: Firmware | None) -> Plan:
+    """Pack the scenarios of one phone into sittings, in the order in which they are asked for."""
+    not_applicable: dict[Scenario, str] = {}
+    packs: list[dict[int, Scenario]] = []
+    open_packs: dict[object, list[dict[int, Scenario]]] = defaultdict(list)
+    for scenario in dict.fromkeys(scenarios):
+        if reason := why_not_applicable(scenario, firmware):
+            not_applicable[scenario] = reason
+            continue
+        slot = slot_of(scenario, firmware)
+        if scenario.alone or scenario.mates:
+            packs.append({slot: scenario} | {slot_of(mate, firmware): mate for mate in scenario.mates})
+            continue
+        company = (scenario.common, scenario.steps)
+        pack = next((pack for pack in open_packs[company] if slot not in pack), None)
+        if pack is None:
+            pack = {}
+            open_packs[company].append(pack)
+            packs.append(pack)
+        pack[slot] = scenario
+    sittings = tuple(_sitting(f"s{number:02}", pack) for number, pack in enumerate(packs, 1))
+    sitting_of = {scenario: sitting for sitting in reversed(sittings) for _, scenario in sitting.scenarios}
+    return Plan(sittings, sitting_of, not_applicable)
+
+
+def confirmation(name: str, scenario: Scenario, shared: PlannedSitting) -> PlannedSitting:
+    """The sitting that plays a scenario of `shared` again, alone in its slot."""
+    slot = next(slot for slot, other in shared.scenarios if other == scenario)
+    return _sitting(name, {slot: scenario}, confirms=shared.name)
+
+
+def _sitting(name: str, pack: Mapping[int, Scenario], confirms: str | None = None) -> PlannedSitting:
+    scenarios = tuple(sorted(pack.items()))
+    boots = [PlannedBoot("clear", ()), *_story(scenarios)]
+    if not any(scenario.enrols for scenario in pack.values()):
+        boots += [PlannedBoot("clear", ()), PlannedBoot("control", ((1, CONTROL),))]
+    return PlannedSitting(name, scenarios, tuple(boots), confirms)
+
+
+def _story(scenarios: Sequence[tuple[int, Scenario]]) -> list[PlannedBoot]:
+    boots = [PlannedBoot("main", tuple(scenarios))]
+    steps: tuple[Step, ...] = scenarios[0][1].steps
+    for step in steps:
+        last = boots[-1]
+        match step:
+            case PassTime(span):
+                boots[-1] = PlannedBoot(last.kind, last.scenarios, last.lives_on + span)
+            case Restart():
+                boots.append(PlannedBoot("restart", last.scenarios))
+            case ChangeSettings(settings):
+                changed = tuple((slot, _overlaid(scenario, settings)) for slot, scenario in last.scenarios)
+                boots.append(PlannedBoot("change", changed))
+    return boots
+
+
+def _overlaid(scenario: Scenario, settings: tuple[tuple[str, str], ...]) -> Scenario:
+    merged = dict(scenario.settings) | dict(settings)
+    return Scenario(tuple(merged.items()), scenario.common, scenario.slot, scenario.ca)

@@ -1,0 +1,253 @@
+"""Plays one sitting on one phone: for each boot serve, record, cycle power, wait for the end, settle.
+
+Whatever fails on the way stands in the manifest: a sitting always leaves one, and always tries to
+leave the phone powered.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hil.bench.power import PowerFault, PowerPort
+from hil.bench.testbed import Phone
+from hil.campaign.ends import Patience, await_end, awaited_slots
+from hil.campaign.plan import PlannedBoot, PlannedSitting
+from hil.campaign.render import Server, boot_files
+from hil.campaign.stage import Stage
+from hil.capture.recorder import CaptureSummary, Recorder
+from hil.errors import LabFault
+from hil.evidence import BootManifest, EventName, PlayedScenario, SittingManifest
+from hil.identity import Firmware
+from hil.reference.device import ReferencePhone
+from hil.services.events import Event
+
+_FIRMWARE = re.compile(r"AVAYA/J1\d\d\w*-(\d+(?:\.\d+)+)")
+_REFERENCE_JOIN = 30.0
+
+
+class Cancelled(Exception):
+    """The run was interrupted; what was played so far is not evidence."""
+
+
+@dataclass
+class _Reference:
+    """The reference playing a boot beside the phone, and what went wrong with it."""
+
+    thread: threading.Thread
+    fault: list[Exception] = field(default_factory=list)
+
+
+@dataclass
+class SittingPlayer:
+    """One phone's part of the stage."""
+
+    stage: Stage
+    phone: Phone
+    port: PowerPort
+    report: Callable[[str], None]
+    firmware: Firmware | None = None
+
+    @property
+    def _own_file(self) -> str:
+        return f"{self.phone.identity.mac_digits}.txt"
+
+    @property
+    def reference_device(self) -> str:
+        return f"{self.phone.name}.reference"
+
+    def play(self, sitting: PlannedSitting, attempt: int = 1) -> tuple[Path, Exception | None]:
+        """Play `sitting` and leave its evidence; the folder, and the fault of the bench that cut it short, if any."""
+        folder = self.stage.evidence / self.phone.name / (sitting.name if attempt == 1 else f"{sitting.name}-attempt-{attempt}")
+        folder.mkdir(parents=True)
+        boots: list[BootManifest] = []
+        fault: Exception | None = None
+        reference = self.stage.reference(self.stage, self.phone, self.firmware) if self.firmware else None
+        try:
+            held: set[int] = set()
+            self._script(sitting)
+            for index, boot in enumerate(sitting.boots, 1):
+                self._check_cancelled()
+                boots.append(self._boot(folder, index, boot, sitting, frozenset(held), reference))
+                held = set() if boot.kind == "clear" else held | awaited_slots(boot, held=frozenset(held))
+        except LabFault as error:
+            fault = error
+            self.stage.lab.events.publish(EventName.FAULT, device=self.phone.name, text=str(error))
+        self._manifest(sitting, attempt, boots, fault).save(folder)
+        return folder, fault
+
+    def _manifest(
+        self, sitting: PlannedSitting, attempt: int, boots: list[BootManifest], fault: Exception | None
+    ) -> SittingManifest:
+        return SittingManifest(
+            sitting=sitting.name,
+            confirms=sitting.confirms,
+            attempt=attempt,
+            phone=self.phone.name,
+            model=self.phone.identity.model,
+            mac=self.phone.identity.mac,
+            serial=self.phone.identity.serial,
+            firmware=str(self.firmware) if self.firmware else None,
+            address=str(self.phone.address),
+            reference_address=str(self.phone.reference),
+            server_address=self.stage.server_of_phones.host,
+            rate=self.stage.clock.rate,
+            epoch=self.stage.clock.epoch,
+            scenarios=tuple(
+                PlayedScenario(slot=slot, key=s.key, text=s.text, has_url=s.has_url) for slot, s in sitting.scenarios
+            ),
+            boots=tuple(boots),
+            faults=(str(fault),) if fault else (),
+        )
+
+    def _script(self, sitting: PlannedSitting) -> None:
+        scenarios = dict(sitting.scenarios)
+        for device in (self.phone.name, self.reference_device):
+            for slot in (1, 2, 3):
+                answers = scenarios[slot].ca if slot in scenarios else None
+                if answers is None:
+                    self.stage.lab.script(device, slot)
+                else:
+                    self.stage.lab.script(device, slot, answers=answers)
+
+    def _boot(
+        self,
+        folder: Path,
+        index: int,
+        boot: PlannedBoot,
+        sitting: PlannedSitting,
+        held: frozenset[int],
+        reference: ReferencePhone | None,
+    ) -> BootManifest:
+        stage, events = self.stage, self.stage.lab.events
+        name = f"boot-{index}"
+        with events.log_to(folder / f"{name}.events.jsonl", self._mine, since=events.cursor):
+            events.publish(EventName.BOOT_BEGINS, device=self.phone.name, kind=boot.kind, sitting=sitting.name, boot=index)
+            files = self._serve(folder / name, boot)
+            self._say(sitting, index, boot, "power off")
+            self.port.off()
+            events.publish(EventName.POWER_OFF, device=self.phone.name)
+            self._say(sitting, index, boot, "recorder")
+            recorder = stage.recorder(self.phone, folder / f"{name}.pcapng")
+            with self._recording(recorder) as summary:
+                events.publish(EventName.RECORDER_READY, device=self.phone.name)
+                power_on = stage.clock.now()
+                since = events.cursor
+                self.port.on()
+                events.publish(EventName.POWER_ON, device=self.phone.name)
+                plays = reference is not None and boot.kind in ("main", "restart", "change")
+                beside = self._start_reference(reference) if reference and plays else None
+                self._say(sitting, index, boot, "boot and enrolment")
+                self._live(boot, since, held)
+                if beside is not None:
+                    self._join_reference(beside)
+                self._check_cancelled()
+                self.port.off()
+                events.publish(EventName.POWER_OFF, device=self.phone.name)
+            ended = stage.clock.now()
+            self._observe_firmware(events.since(since))
+            events.publish(EventName.BOOT_ENDS, device=self.phone.name)
+        whole = summary[0]
+        return BootManifest(
+            index=index,
+            kind=boot.kind,
+            power_on=power_on,
+            ended=ended,
+            capture=f"{name}.pcapng",
+            events=f"{name}.events.jsonl",
+            files=files,
+            packets=whole.packets,
+            drops=sum(source.drops or 0 for source in whole.sources),
+            problems=tuple(whole.problems),
+        )
+
+    def _mine(self, event: Event) -> bool:
+        return event.device in (None, self.phone.name, self.reference_device)
+
+    def _say(self, sitting: PlannedSitting, index: int, boot: PlannedBoot, text: str) -> None:
+        self.report(f"{sitting.name} boot {index}/{len(sitting.boots)} ({boot.kind}): {text}")
+
+    def _serve(self, folder: Path, boot: PlannedBoot) -> dict[str, dict[str, str]]:
+        """Publish the boot's files to phone and reference, and keep what was published as evidence."""
+        stage, kept = self.stage, {}
+        reference_server = Server(str(self.phone.reference), stage.server_of_phones.http_port)
+        for device, root, server in (
+            (self.phone.name, "/", stage.server_of_phones),
+            (self.reference_device, f"/reference/{self.phone.name}/", reference_server),
+        ):
+            files = boot_files(boot, device, self.phone.identity, server, self.firmware)
+            stage.lab.publish(device, root, files)
+            kept[device] = {name: f"{folder.name}/{device}/{name}" for name in files}
+            for name, content in files.items():
+                place = folder / device / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(content)
+        return kept
+
+    @contextmanager
+    def _recording(self, recorder: Recorder) -> Iterator[list[CaptureSummary]]:
+        """Record around the boot; the list holds the recorder's summary once it has stopped."""
+        summary: list[CaptureSummary] = []
+        recorder.start()
+        try:
+            yield summary
+        finally:
+            summary.append(recorder.stop())
+
+    def _live(self, boot: PlannedBoot, since: int, held: frozenset[int]) -> None:
+        """Wait until the boot has shown what it is for, then until nothing that it started can be lost with the power."""
+        stage, times = self.stage, self.stage.times
+        slots = awaited_slots(boot, held=held)
+        ended = await_end(
+            stage.lab.events,
+            self.phone.name,
+            slots,
+            own_file=f"/{self._own_file}",
+            others=boot.kind != "clear" and len(slots) < len(boot.scenarios),
+            patience=Patience(times.boot_limit, times.quiet),
+            clock=stage.clock,
+            since=since,
+            cancel=stage.cancel,
+        )
+        self._check_cancelled()
+        stage.clock.wait(stage.cancel, times.settle + boot.lives_on)
+        stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=ended)
+
+    def _start_reference(self, reference: ReferencePhone) -> _Reference:
+        def boot() -> None:
+            try:
+                reference.boot()
+            except Exception as error:  # noqa: BLE001  the thread's fault is raised where the boot is judged
+                beside.fault.append(error)
+
+        beside = _Reference(threading.Thread(target=boot, name=self.reference_device, daemon=True))
+        beside.thread.start()
+        return beside
+
+    def _join_reference(self, beside: _Reference) -> None:
+        beside.thread.join(_REFERENCE_JOIN)
+        if beside.thread.is_alive():
+            raise LabFault("the reference did not finish its boot", phone=self.phone.name, tried=f"{_REFERENCE_JOIN:.0f} s")
+        if beside.fault:
+            raise LabFault("the reference failed", phone=self.phone.name, seen=repr(beside.fault[0])) from beside.fault[0]
+
+    def _observe_firmware(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            if event.device == self.phone.name and event.name is EventName.FILE_SERVED:
+                found = _FIRMWARE.search(str(event.details.get("user_agent")))
+                if found:
+                    self.firmware = Firmware(found[1])
+                    return
+
+    def _check_cancelled(self) -> None:
+        if self.stage.cancel.is_set():
+            raise Cancelled
+
+
+def power_is_lost(fault: Exception | None) -> bool:
+    """Whether a fault leaves no way to play on: the switch itself."""
+    return isinstance(fault, PowerFault)

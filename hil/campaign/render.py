@@ -1,0 +1,76 @@
+"""The settings files that one device is served in one boot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hil.campaign.plan import PlannedBoot, slot_name
+from hil.identity import Firmware, Identity
+from hil.settings.writer import settings_file, upgrade_file
+
+SETTINGS_FILE = "46xxsettings.txt"
+UPGRADE_FILE = "J100Supgrade.txt"
+
+_NOTHING_DELETED = {"DELETE_MY_CERT": "0", "DELETE_SCEP_CERT": "0", "DELETE_SCEP_2_CERT": "0", "DELETE_SCEP_3_CERT": "0"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a device finds the bench: `host:port` of HTTP, and the host of SNTP and syslog."""
+
+    host: str
+    http_port: int
+
+    def scep_url(self, device: str, slot: int) -> str:
+        """The one SCEP path that this device and slot have, in every boot of every night."""
+        return f"http://{self.host}:{self.http_port}/scep/{device}/{slot}/pkiclient.exe"
+
+
+def clearing(firmware: Firmware | None) -> dict[str, str]:
+    """What makes a phone delete every certificate it has by SCEP.
+
+    Each numbered parameter came with the profiles; older firmware ignores those and has
+    DELETE_MY_CERT, which also keeps any certificate out until it is 0 again. A firmware not seen yet
+    is told both.
+    """
+    numbered = {name: "1" for name in _NOTHING_DELETED if name != "DELETE_MY_CERT"}
+    if firmware is not None and firmware >= Firmware("4.0.13.0"):
+        return _NOTHING_DELETED | numbered
+    return _NOTHING_DELETED | numbered | {"DELETE_MY_CERT": "1"}
+
+
+def boot_settings(boot: PlannedBoot, device: str, server: Server, firmware: Firmware | None) -> dict[str, str]:
+    """Every parameter that `device` is told in `boot`, as its slots spell them."""
+    if boot.kind == "clear":
+        return clearing(firmware)
+    values = dict(_NOTHING_DELETED)
+    for slot, scenario in boot.scenarios:
+        values[slot_name("MYCERTURL", slot)] = server.scep_url(device, slot)
+        values |= {slot_name(name, slot): value for name, value in scenario.settings}
+        values |= dict(scenario.common)
+    return values
+
+
+def boot_files(
+    boot: PlannedBoot, device: str, identity: Identity, server: Server, firmware: Firmware | None
+) -> Mapping[str, bytes]:
+    """Name to content of the upgrade file, the settings file and the phone's own file.
+
+    A value that the phone is documented to ignore is written only where a scenario asks for it.
+    """
+    asked = {slot_name(name, slot) for slot, scenario in boot.scenarios for name, _ in scenario.settings}
+    asked |= {name for _, scenario in boot.scenarios for name, _ in scenario.common}
+    bench = {
+        "SNTPSRVR": server.host,
+        "SYSLOG_ENABLED": "1",
+        "SYSLOG_LEVEL": "7",
+        "LOGSRVR": server.host,
+        "LOG_CATEGORY": "CERTMGMT,NETMGR",
+        "DES_STAT": "1",
+    }
+    return {
+        UPGRADE_FILE: upgrade_file(),
+        SETTINGS_FILE: settings_file(bench, then_get="$MACADDR.txt"),
+        f"{identity.mac_digits}.txt": settings_file(boot_settings(boot, device, server, firmware), allow_ignored=asked),
+    }

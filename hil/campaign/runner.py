@@ -1,0 +1,208 @@
+"""A thread for each phone plays that phone's plan; tests ask for evidence and wait for it.
+
+Nothing is switched before the first evidence is asked for. A thread's own exception becomes the
+fault of everything that phone still had to show; it never ends the others.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.bench.power import PowerPort
+from hil.bench.testbed import Phone
+from hil.campaign.plan import CENSUS, Plan, PlannedSitting, confirmation, plan
+from hil.campaign.play import Cancelled, SittingPlayer, power_is_lost
+from hil.campaign.stage import Stage, Status
+from hil.errors import LabFault
+from hil.evidence import EventName
+from hil.identity import Firmware
+from hil.scenario import Scenario
+
+_POLL = 0.2
+_JOIN = 20.0
+
+
+class NotApplicable(Exception):
+    """The phone's firmware cannot show the scenario; the message says why."""
+
+
+class NotSeen(Exception):
+    """The phone never showed itself on the bench, so nothing can be said of it."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A sitting that was played: its plan, its evidence, and each attempt before the last."""
+
+    sitting: PlannedSitting
+    folder: Path
+    fault: Exception | None
+    attempts: int
+
+
+class PhoneRun:
+    """One phone's campaign, in a thread of its own."""
+
+    def __init__(self, stage: Stage, phone: Phone, port: PowerPort, scenarios: Sequence[Scenario], retries: int) -> None:
+        self.phone = phone
+        self._stage = stage
+        self._scenarios = tuple(scenarios)
+        self._retries = retries
+        self._plan: Plan | None = None
+        self._played: dict[str, Played] = {}
+        self._failure: Exception | None = None
+        self._confirmations: queue.SimpleQueue[PlannedSitting] = queue.SimpleQueue()
+        self._change = threading.Condition()
+        self._status = Status("waiting", stage.clock.now(), 0, 0)
+        self._player = SittingPlayer(stage, phone, port, self._report)
+        self._port = port
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=phone.name, daemon=True)
+
+    @property
+    def status(self) -> Status:
+        """What the phone is doing, and since when."""
+        return self._status
+
+    @property
+    def firmware(self) -> Firmware | None:
+        """The firmware that the phone was seen to run."""
+        return self._player.firmware
+
+    def start(self) -> None:
+        """Begin to play."""
+        self._thread.start()
+
+    def evidence(self, scenario: Scenario) -> Played:
+        """The sitting that played `scenario`; waits for it. Raises NotApplicable, NotSeen, or what ended the thread."""
+        with self._change:
+            self._change.wait_for(lambda: self._plan is not None or self._failure is not None)
+            if self._plan is None:
+                raise self._failure or NotSeen(self.phone.name)
+            if scenario in self._plan.not_applicable:
+                raise NotApplicable(self._plan.not_applicable[scenario])
+            return self._await(self._plan.sitting_of[scenario].name)
+
+    def confirm(self, scenario: Scenario) -> Played | None:
+        """Play `scenario` once more, alone in its slot; None where it was alone already."""
+        with self._change:
+            if self._plan is None:
+                return None
+            shared = self._plan.sitting_of[scenario]
+            if len(shared.scenarios) == 1 or scenario.mates:
+                return None
+            again = confirmation(f"{shared.name}-alone-{scenario.key[:6]}", scenario, shared)
+            if again.name not in self._played:
+                self._confirmations.put(again)
+            return self._await(again.name)
+
+    def _await(self, name: str) -> Played:
+        self._change.wait_for(lambda: name in self._played or self._failure is not None)
+        if name not in self._played:
+            raise self._failure or NotSeen(self.phone.name)
+        return self._played[name]
+
+    def close(self) -> None:
+        """Let the thread end; it leaves the phone powered."""
+        self._closing.set()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the thread, at most `timeout` real seconds."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def _report(self, text: str) -> None:
+        self._status = Status(text, self._stage.clock.now(), len(self._played), self._status.total)
+
+    def _run(self) -> None:
+        try:
+            self._play_all()
+        except Cancelled:
+            self._fail(LabFault("the run was interrupted", phone=self.phone.name))
+        except Exception as error:  # noqa: BLE001  becomes the fault of everything this phone still had to show
+            self._fail(error)
+        finally:
+            self._leave_powered()
+
+    def _play_all(self) -> None:
+        census = self._play(CENSUS)
+        if census.fault is not None:
+            raise census.fault
+        if self.firmware is None:
+            raise NotSeen(f"{self.phone.name} was powered on and never fetched its settings")
+        self._settle_plan()
+        for sitting in self._plan.sittings if self._plan else ():
+            self._play_and_keep(sitting)
+        self._report("done")
+        while not self._closing.is_set() and not self._stage.cancel.is_set():
+            try:
+                sitting = self._confirmations.get(timeout=_POLL)
+            except queue.Empty:
+                continue
+            self._play_and_keep(sitting)
+            self._report("done")
+
+    def _settle_plan(self) -> None:
+        final = plan(self._scenarios, self.firmware)
+        with self._change:
+            self._plan = final
+            self._status = Status(self._status.text, self._status.since, 0, len(final.sittings))
+            self._change.notify_all()
+
+    def _play_and_keep(self, sitting: PlannedSitting) -> None:
+        """Play a sitting and hand it to whoever waits; a lost switch then ends the phone's campaign."""
+        played = self._play(sitting)
+        with self._change:
+            self._played[sitting.name] = played
+            self._change.notify_all()
+        if played.fault is not None and power_is_lost(played.fault):
+            raise played.fault
+
+    def _play(self, sitting: PlannedSitting) -> Played:
+        for attempt in range(1, self._retries + 2):
+            folder, fault = self._player.play(sitting, attempt)
+            if fault is None or power_is_lost(fault):
+                break
+        return Played(sitting, folder, fault, attempt)
+
+    def _fail(self, error: Exception) -> None:
+        with self._change:
+            self._failure = error
+            self._report(f"stopped: {error}")
+            self._change.notify_all()
+
+    def _leave_powered(self) -> None:
+        try:
+            self._port.on()
+        except LabFault as fault:
+            self._stage.lab.events.publish(EventName.FAULT, device=self.phone.name, text=f"left without power: {fault}")
+
+
+class Campaign:
+    """All phones of a run."""
+
+    def __init__(self, stage: Stage, phones: Mapping[str, tuple[Phone, PowerPort, Sequence[Scenario]]], retries: int = 0) -> None:
+        self._stage = stage
+        self.runs = {name: PhoneRun(stage, phone, port, scenarios, retries) for name, (phone, port, scenarios) in phones.items()}
+
+    def start(self) -> None:
+        """Begin to play on every phone."""
+        for run in self.runs.values():
+            run.start()
+
+    def statuses(self) -> Mapping[str, Status]:
+        """What each phone is doing."""
+        return {name: run.status for name, run in self.runs.items()}
+
+    def close(self, *, interrupted: bool) -> None:
+        """End every thread within a bound; each leaves its phone powered."""
+        if interrupted:
+            self._stage.cancel.set()
+        for run in self.runs.values():
+            run.close()
+        for run in self.runs.values():
+            run.join(_JOIN)

@@ -1,0 +1,46 @@
+"""What a sitting is played on: the opened bench, its servers, and the folder that takes the evidence."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hil.bench.bench import Bench
+from hil.bench.testbed import Phone, Times
+from hil.campaign.render import Server
+from hil.capture.recorder import Recorder
+from hil.clock import ScaledClock
+from hil.identity import Firmware
+from hil.reference.device import ReferencePhone
+from hil.services.lab import Lab
+
+RecorderFactory = Callable[[Phone, Path], Recorder]
+ReferenceFactory = Callable[["Stage", Phone, Firmware], ReferencePhone]
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a phone's campaign is doing, and since when (phone time)."""
+
+    text: str
+    since: datetime
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that the phones of a campaign share."""
+
+    bench: Bench
+    lab: Lab
+    evidence: Path
+    clock: ScaledClock
+    times: Times
+    server_of_phones: Server
+    recorder: RecorderFactory
+    reference: ReferenceFactory
+    cancel: threading.Event

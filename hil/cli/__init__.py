@@ -1,0 +1,1 @@
+"""The command `hil`: one small module a verb."""

@@ -1,0 +1,95 @@
+"""One fact compared: what the phone did, what the reference did, which rule speaks, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+
+from hil.errors import LabFault, Misuse
+from hil.judge.observation import Observation, Where
+from hil.judge.rules import RULES, Rule, Told
+from hil.judge.verdict import NotObserved, Verdict
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A fact's value on one device and its proof; `missing` says why a whole capture does not hold it."""
+
+    value: object = None
+    where: Where | None = None
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fact of the phone, held beside the reference and against its rule."""
+
+    fact: str
+    phone: Sighting
+    reference: Sighting
+    expected: object
+    rule: Rule
+    verdict: Verdict
+
+
+def known_fact(fact: str) -> Rule:
+    """The rule of `fact`; `Misuse` where the table has none."""
+    if fact not in RULES:
+        raise Misuse(f"{fact!r} is no fact of the rule table", key="facts", remedy=f"one of {', '.join(RULES)}")
+    return RULES[fact]
+
+
+def sight(observation: Observation, fact: str) -> Sighting:
+    """Read `fact`, such as `csr.key_bits`, from an observation."""
+    group = fact.split(".")[:-1]
+    try:
+        holder: object = reduce(getattr, group, observation)
+        value: object = getattr(holder, fact.split(".")[-1])
+    except NotObserved as missing:
+        return Sighting(missing=str(missing))
+    return Sighting(value, _proof(holder))
+
+
+def _proof(holder: object) -> Where | None:
+    try:
+        where: object = getattr(holder, "where", None)
+    except NotObserved:
+        return None
+    return where if isinstance(where, Where) else None
+
+
+def compare(fact: str, phone: Observation, reference: Observation, told: Told) -> Finding:
+    """Hold one fact of the phone against its rule, with the reference beside it."""
+    rule = known_fact(fact)
+    seen, beside = sight(phone, fact), sight(reference, fact)
+    if rule.expected is None:
+        return Finding(fact, seen, beside, None, rule, Verdict.CHARACTERISED)
+    expected = rule.expected(told)
+    return Finding(fact, seen, beside, expected, rule, _verdict(rule, seen, expected))
+
+
+def applicable(told: Told, restarts: bool) -> Iterable[str]:
+    """The facts that a scenario can show: without a profile only whether there was contact."""
+    if told.profile is None or told.profile.prompts_user:
+        return ("contacted",) if told.profile is None else ()
+    return (fact for fact in RULES if restarts or fact != "enrolments_after_restart")
+
+
+def require_sound_reference(reference: Observation, told: Told, *, restarts: bool) -> None:
+    """Raise `LabFault` where the reference itself breaks a documented or standard rule."""
+    for fact in applicable(told, restarts):
+        rule = RULES[fact]
+        if rule.expected is None:
+            continue
+        seen, expected = sight(reference, fact), rule.expected(told)
+        if _verdict(rule, seen, expected) is Verdict.DEVIATES:
+            shown = seen.missing or repr(seen.value)
+            raise LabFault(
+                f"the reference breaks {rule.source}: {fact} is {shown} where {expected!r} is due", seen=reference.device
+            )
+
+
+def _verdict(rule: Rule, seen: Sighting, expected: object) -> Verdict:
+    holds = seen.missing is None and rule.holds(seen.value, expected)
+    return Verdict.CONFORMS if holds else Verdict.DEVIATES

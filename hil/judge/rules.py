@@ -1,0 +1,104 @@
+"""The rule table: for each fact, who says what it must be, and how that is read from what the phone was told.
+
+`documented` rules hold the vendor's words against the fact, `standard` rules RFC 8894's. A fact
+without either is undocumented: it is recorded as the firmware's behaviour and held against the
+baseline, never failed because the reference happens to do otherwise. A tolerance stands here with
+its reason, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hil.scenario import Scenario
+from hil.settings.profiles import Profile
+
+Basis = Literal["documented", "standard", "baseline"]
+
+DURING_BOOT_SECONDS = 600.0
+"""Longest time from the last settings file to the SCEP request that still counts as booting.
+
+No document gives a figure. A 4096-bit key takes minutes on a phone's processor and comes before the
+request; a phone that leaves enrolment to a later timer is an order of magnitude beyond this.
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a device was told for one scenario: the profile that the documents make of the files it was served."""
+
+    scenario: Scenario
+    profile: Profile | None
+
+    @property
+    def asked(self) -> Profile:
+        """The profile, for facts that exist only where there is one."""
+        if self.profile is None:
+            raise LookupError("the settings served make no profile in this slot")
+        return self.profile
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one fact must be: `expected` is compared for equality unless `holds` says otherwise."""
+
+    fact: str
+    basis: Basis
+    source: str
+    expected: Callable[[Told], object] | None = None
+    holds: Callable[[object, object], bool] = lambda seen, expected: seen == expected
+    reason: str | None = None
+
+
+def _family(told: Told) -> str:
+    return "AES-256" if told.asked.cipher.startswith("aes-256") else "DES"
+
+
+def _at_most(seen: object, limit: object) -> bool:
+    return isinstance(seen, float) and isinstance(limit, float) and seen <= limit
+
+
+_TABLE: tuple[Rule, ...] = (
+    Rule("contacted", "documented", "SCEP page, MYCERTURL", lambda told: told.profile is not None),
+    Rule("csr.key_bits", "documented", "SCEP page, MYCERTKEYLEN", lambda told: told.asked.key_bits),
+    Rule("csr.common_name", "documented", "SCEP page, MYCERTCN", lambda told: told.asked.common_name),
+    Rule("csr.dn", "documented", "SCEP page, MYCERTDN", lambda told: told.asked.dn),
+    Rule("csr.cn_position", "baseline", "no document places the CN among the DN's parts"),
+    Rule("csr.challenge", "documented", "SCEP page, SCEPPASSWORD", lambda told: told.asked.challenge_password),
+    Rule("csr.signature_valid", "standard", "RFC 2986 section 4.2", lambda _: True),
+    Rule("csr.key_matches_signer", "standard", "RFC 8894 section 2.3", lambda _: True),
+    Rule("csr.signature_digest", "baseline", "no document names the CSR's digest"),
+    Rule("csr.extensions", "baseline", "no document says which extensions are asked for"),
+    Rule("ca.identifier", "documented", "SCEP page, MYCERTCAID", lambda told: told.asked.ca_identifier),
+    Rule("ca.capabilities_asked", "baseline", "no document says whether GetCACaps is used"),
+    Rule(
+        "request.cipher_family",
+        "documented",
+        "J100 template, SCEPENCALG",
+        _family,
+        reason="0 is DES and 1 is AES-256; whether DES means single or triple on the wire, and the mode, no document says",
+    ),
+    Rule("request.content_cipher", "baseline", "no document says whether DES is single or triple"),
+    Rule("request.signature_valid", "standard", "RFC 8894 section 3.2", lambda _: True),
+    Rule("request.nonce_fresh", "standard", "RFC 8894 section 3.2.1.5", lambda _: True),
+    Rule("request.nonce_length", "baseline", "RFC 8894 has 16 bytes; older clients are seen with 8"),
+    Rule("request.transaction_id_form", "baseline", "no document gives the transactionID's form"),
+    Rule("request.digest", "baseline", "no document names the pkiMessage's digest"),
+    Rule("request.http_method", "baseline", "no document says GET or POST"),
+    Rule("request.message_type", "standard", "RFC 8894 section 3.2.1.2", lambda _: "PKCSReq"),
+    Rule(
+        "timing.contact_after_settings",
+        "documented",
+        "SCEP page, SCEP Enrollment",
+        lambda _: DURING_BOOT_SECONDS,
+        holds=_at_most,
+        reason=f"at most {DURING_BOOT_SECONDS:.0f} s of phone time after the last settings file",
+    ),
+    Rule("timing.request_after_settings", "baseline", "no document gives a figure"),
+    Rule("timing.request_after_power_on", "baseline", "no document gives a boot time"),
+    Rule("enrolments_after_restart", "documented", "SCEP page, note on an installed certificate", lambda _: 0),
+)
+
+RULES: Mapping[str, Rule] = {rule.fact: rule for rule in _TABLE}

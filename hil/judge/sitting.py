@@ -1,0 +1,188 @@
+"""A sitting read from its evidence: which exchange belongs to which device and slot, and what fits nobody."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from hil.capture.transcript import Exchange, Fetch, Transcript, read_capture
+from hil.evidence import BootManifest, SittingManifest
+from hil.identity import Firmware, Identity
+from hil.judge.observation import Observation, Seen
+from hil.judge.rules import Told
+from hil.judge.verdict import Inconclusive
+from hil.scenario import Scenario
+from hil.settings.interpret import interpret
+from hil.settings.profiles import profiles
+
+UPGRADE_FILE = "J100Supgrade.txt"
+_SCEP_PATH = re.compile(r"/scep/(?P<device>[^/]+)/(?P<slot>[123])/pkiclient\.exe")
+
+
+class Stray(NamedTuple):
+    """An exchange that fits no device and slot of the sitting; blamed on nobody."""
+
+    file: str
+    frame: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One power cycle as its capture shows it."""
+
+    manifest: BootManifest
+    transcript: Transcript
+
+
+@dataclass
+class Sitting:
+    """The evidence of one sitting, read once; `of` gives the facts of a device in a slot."""
+
+    folder: Path
+    manifest: SittingManifest
+    boots: tuple[Boot, ...]
+    strays: list[Stray] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, folder: Path, keys: Sequence[RSAPrivateKey]) -> Sitting:
+        """Read the sitting in `folder`, its pkiMessages opened with the CA's `keys`; `Misuse` on a broken manifest."""
+        manifest = SittingManifest.load(folder)
+        boots = tuple(Boot(boot, read_capture(folder / boot.capture, keys=keys)) for boot in manifest.boots)
+        return cls(folder, manifest, boots)
+
+    @property
+    def phone(self) -> str:
+        return self.manifest.phone
+
+    @property
+    def reference(self) -> str:
+        return f"{self.manifest.phone}.reference"
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.manifest.model, self.manifest.mac, self.manifest.serial)
+
+    @property
+    def played(self) -> Iterator[Boot]:
+        """The boots in which scenarios played, without those that cleared certificates or controlled an absence."""
+        return (boot for boot in self.boots if boot.manifest.kind in ("main", "restart", "change"))
+
+    def require_whole(self) -> None:
+        """Raise `Inconclusive` unless each boot was recorded from end to end and shows the phone reading its settings."""
+        for boot in self.boots:
+            where = f"{self.manifest.sitting}, boot {boot.manifest.index} ({boot.manifest.kind})"
+            if boot.manifest.problems:
+                raise Inconclusive(f"{where}: {'; '.join(boot.manifest.problems)}")
+            if boot.transcript.problems:
+                raise Inconclusive(f"{where}: {boot.manifest.capture}: {'; '.join(boot.transcript.problems[:3])}")
+            if not any(self._settings_read(boot, self.phone)):
+                raise Inconclusive(f"{where}: {self.phone} was not seen to fetch its settings, so nothing it left undone counts")
+
+    def require_witness(self) -> None:
+        """Raise `Inconclusive` unless the phone was granted a certificate somewhere in this sitting."""
+        if not any(self._observation(self.phone, slot, ("main", "restart", "change", "control")).enrolled for slot in (1, 2, 3)):
+            raise Inconclusive(f"{self.manifest.sitting}: nothing enrolled on {self.phone}, so an absence has no witness")
+
+    def of(self, device: str, slot: int) -> Observation:
+        """The facts of `device` in `slot`, over all boots in which scenarios played."""
+        observation = self._observation(device, slot, ("main", "restart", "change"))
+        observation.mates = tuple(
+            self._observation(device, other.slot, ("main", "restart", "change"))
+            for other in self.manifest.scenarios
+            if other.slot != slot
+        )
+        return observation
+
+    def told(self, device: str, slot: int, scenario: Scenario) -> Told:
+        """What the documents make of the files that `device` was served when its profile first had its settings."""
+        main = next(boot.manifest for boot in self.played)
+        files = {name: self.folder / file for name, file in main.files.get(device, {}).items()}
+
+        def fetch(name: str) -> bytes | None:
+            return files[name].read_bytes() if name in files else None
+
+        firmware = Firmware(self.manifest.firmware) if self.manifest.firmware else None
+        interpretation = interpret(UPGRADE_FILE, fetch, self.identity, firmware=firmware)
+        by_slot = {profile.slot: profile for profile in profiles(interpretation, self.identity)}
+        return Told(scenario, by_slot.get(slot))
+
+    def _observation(self, device: str, slot: int, kinds: tuple[str, ...]) -> Observation:
+        mine = [seen for seen in self._attributed.get((device, slot), ()) if self._kinds[seen.boot] in kinds]
+        nonces = [
+            seen.exchange.request.sender_nonce
+            for (other, other_slot), theirs in self._attributed.items()
+            for seen in theirs
+            if other == device and other_slot != slot and seen.exchange.request is not None
+        ]
+        return Observation(device, slot, mine, [nonce for nonce in nonces if nonce])
+
+    @cached_property
+    def _kinds(self) -> Mapping[int, str]:
+        return {boot.manifest.index: boot.manifest.kind for boot in self.boots}
+
+    @cached_property
+    def _attributed(self) -> Mapping[tuple[str, int], list[Seen]]:
+        found: dict[tuple[str, int], list[Seen]] = defaultdict(list)
+        for boot in self.boots:
+            for exchange in boot.transcript.exchanges:
+                owner = self._attribute(boot, exchange)
+                if isinstance(owner, Stray):
+                    self.strays.append(owner)
+                else:
+                    found[owner].append(self._seen(boot, exchange, owner[0]))
+        return found
+
+    def owner(self, boot: Boot, exchange: Exchange) -> tuple[str, int] | None:
+        """Device and slot that an exchange belongs to, None for a stray."""
+        owner = self._attribute(boot, exchange)
+        return None if isinstance(owner, Stray) else owner
+
+    def _attribute(self, boot: Boot, exchange: Exchange) -> tuple[str, int] | Stray:
+        def stray(reason: str) -> Stray:
+            return Stray(boot.manifest.capture, exchange.request_frame, reason)
+
+        speaker = self.speaker(boot, exchange)
+        path = _SCEP_PATH.fullmatch(exchange.path)
+        if speaker is None:
+            return stray(
+                f"{exchange.client} ({exchange.client_mac}) is neither the phone at its leased address nor the reference"
+            )
+        if path is None:
+            return stray(f"{speaker} asked {exchange.path}, which is no device's SCEP path")
+        if path["device"] != speaker:
+            return stray(f"{speaker} asked the SCEP path of {path['device']}")
+        return speaker, int(path["slot"])
+
+    def speaker(self, boot: Boot, said: Exchange | Fetch) -> str | None:
+        """Which device said this, by MAC and leased address; None where it is neither phone nor reference."""
+        address = said.client.rpartition(":")[0]
+        if address == self.manifest.reference_address:
+            return self.reference
+        leased = {lease.ip for lease in boot.transcript.leases if lease.mac == self.manifest.mac} or {self.manifest.address}
+        return self.phone if said.client_mac == self.manifest.mac and address in leased else None
+
+    def _settings_read(self, boot: Boot, device: str) -> Iterator[Fetch]:
+        own_file = f"{self.identity.mac_digits}.txt"
+        for fetch in boot.transcript.fetches:
+            if fetch.status == 200 and fetch.path.endswith(own_file) and self.speaker(boot, fetch) == device:
+                yield fetch
+
+    def _seen(self, boot: Boot, exchange: Exchange, device: str) -> Seen:
+        manifest = self.manifest
+        read = [
+            fetch.reply_time
+            for fetch in self._settings_read(boot, device)
+            if fetch.reply_time is not None and fetch.reply_time <= exchange.request_time
+        ]
+        since_settings = (exchange.request_time - max(read)).total_seconds() * manifest.rate if read else None
+        time = manifest.phone_time(exchange.request_time)
+        since_power_on = (time - boot.manifest.power_on).total_seconds()
+        return Seen(exchange, boot.manifest.index, boot.manifest.capture, time, since_power_on, since_settings)

@@ -1,0 +1,59 @@
+"""Which profile enrols, where, and when."""
+
+from __future__ import annotations
+
+import pytest
+
+from hil_fixtures import Characterise, Comparison, Observation, restart, scenario
+
+SECOND = scenario(slot=2, MYCERTCN="second $MACADDR", SCEPENCALG="1")
+THIRD = scenario(slot=3, MYCERTCN="third $MACADDR", MYCERTKEYLEN="4096")
+
+
+@scenario(MYCERTURL="")
+@pytest.mark.requirement("NO-URL")
+def test_no_url_no_contact(phone: Observation, reference: Observation) -> None:
+    assert not phone.contacted
+    assert not reference.contacted
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [pytest.param(slot, marks=scenario(slot=slot, MYCERTCN=f"slot {slot} $SERIALNO")) for slot in (1, 2, 3)],
+)
+@pytest.mark.requirement("PROFILE-URL")
+def test_url_of_each_profile(phone: Observation, reference: Observation, slot: int) -> None:
+    assert phone.enrolled
+    assert phone.slot == slot
+    assert phone.csr.common_name == reference.csr.common_name
+
+
+@scenario(slot=1, MYCERTCN="first $MACADDR", mates=[SECOND, THIRD])
+@pytest.mark.requirement("THREE-PROFILES")
+def test_three_profiles_in_one_boot(phone: Observation, reference: Observation) -> None:
+    assert [mate.enrolled for mate in phone.mates] == [True, True]
+    assert phone.enrolled_boots == phone.mates[0].enrolled_boots == phone.mates[1].enrolled_boots
+    for seen, due in zip((phone, *phone.mates), (reference, *reference.mates), strict=True):
+        assert seen.csr.common_name == due.csr.common_name
+        assert seen.csr.key_bits == due.csr.key_bits
+        assert seen.request.cipher_family == due.request.cipher_family
+
+
+@scenario()
+@pytest.mark.requirement("DURING-BOOT")
+def test_enrols_during_boot(comparison: Comparison, phone: Observation) -> None:
+    assert phone.enrolled
+    assert comparison.findings
+
+
+@scenario(restart())
+@pytest.mark.requirement("NO-SECOND-ENROLMENT")
+def test_no_second_enrolment_after_restart(phone: Observation, reference: Observation) -> None:
+    assert phone.enrolments_after_restart == reference.enrolments_after_restart == 0
+
+
+@scenario()
+@pytest.mark.requirement("HABITS")
+def test_habits(phone: Observation, characterise: Characterise) -> None:
+    characterise("ca.operations", [seen.exchange.operation for seen in phone.seen])
+    assert phone.enrolled
