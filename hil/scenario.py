@@ -94,9 +94,15 @@ class Scenario:
     def enrols(self) -> bool:
         """Whether an unattended phone that keeps to the documents asks for a certificate.
 
-        A profile whose challenge password is empty waits for a person (J100 template, SCEPPASSWORD).
+        A profile whose challenge password is empty waits for a person, and one whose certificate is
+        being deleted takes no other (J100 template, SCEPPASSWORD and DELETE_SCEP_CERT).
         """
-        return self.has_url and self.setting("SCEPPASSWORD") != ""
+        return self.has_url and self.setting("SCEPPASSWORD") != "" and not self.deletes
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the profile's certificate is deleted."""
+        return self.setting("DELETE_SCEP_CERT") == "1"
 
     @property
     def text(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hil_fixtures import Characterise, Comparison, Observation, restart, scenario
+from hil_fixtures import Characterise, Comparison, Observation, changes, restart, scenario
 
 SECOND = scenario(slot=2, MYCERTCN="second $MACADDR", SCEPENCALG="1")
 THIRD = scenario(slot=3, MYCERTCN="third $MACADDR", MYCERTKEYLEN="4096")
@@ -50,6 +50,13 @@ def test_enrols_during_boot(comparison: Comparison, phone: Observation) -> None:
 @pytest.mark.requirement("NO-SECOND-ENROLMENT")
 def test_no_second_enrolment_after_restart(phone: Observation, reference: Observation) -> None:
     assert phone.enrolments_after_restart == reference.enrolments_after_restart == 0
+
+
+@scenario(changes(DELETE_SCEP_CERT="1"), changes(DELETE_SCEP_CERT="0"))
+@pytest.mark.requirement("CLEARING")
+def test_deleted_certificate_is_replaced(phone: Observation, reference: Observation) -> None:
+    assert phone.enrolments_after_restart == reference.enrolments_after_restart == 1
+    assert phone.enrolled_boots == reference.enrolled_boots
 
 
 @scenario()

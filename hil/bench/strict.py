@@ -32,6 +32,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key is a list or a mapping", problem_mark=key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
             seen.add(key.value)
@@ -48,10 +50,11 @@ def read_yaml(file: Path) -> dict[str, Any]:
         raise Misuse(f"is larger than {_LIMIT} characters", file=file)
     try:
         raw = yaml.load(text, _UniqueKeyLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-01
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else None
-        raise Misuse(f"is not YAML: {getattr(error, 'problem', None) or error}", file=file, key=place) from error
+        problem = str(getattr(error, "problem", None) or error).partition("\n")[0]
+        raise Misuse(f"is not YAML: {problem}", file=file, key=place) from error
     if not isinstance(raw, dict):
         raise Misuse("is not a mapping of keys to values", file=file)
     return raw

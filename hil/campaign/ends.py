@@ -32,6 +32,11 @@ def awaited_slots(boot: PlannedBoot, *, held: frozenset[int]) -> frozenset[int]:
     )
 
 
+def deleted_slots(boot: PlannedBoot) -> frozenset[int]:
+    """Slots whose certificate the boot deletes."""
+    return frozenset(slot for slot, scenario in boot.scenarios if scenario.deletes)
+
+
 def answered(event: Event, device: str) -> int | None:
     """The slot of `device` whose enrolment this event ends, None for any other event."""
     final = event.name is EventName.SCEP_ANSWER and event.details.get("pki_status") in FINAL_STATUS

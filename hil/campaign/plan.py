@@ -70,7 +70,8 @@ def why_not_applicable(scenario: Scenario, firmware: Firmware | None) -> str | N
     if firmware < THREE_PROFILES_SINCE and (scenario.mates or (scenario.slot or 1) > 1):
         return f"firmware {firmware} has one SCEP profile; profiles 2 and 3 came with {THREE_PROFILES_SINCE}"
     slot = slot_of(scenario, firmware)
-    for name, _ in (*scenario.settings, *scenario.common):
+    changed = [pair for step in scenario.steps if isinstance(step, ChangeSettings) for pair in step.settings]
+    for name, _ in (*scenario.settings, *scenario.common, *changed):
         parameter = find(slot_name(name, slot))
         if parameter is not None and parameter.since is not None and firmware < parameter.since:
             return f"firmware {firmware} does not know {parameter.name}; it came with {parameter.since}"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hil.bench.power import PowerFault, PowerPort
 from hil.bench.testbed import Phone
-from hil.campaign.ends import Patience, await_end, awaited_slots
+from hil.campaign.ends import Patience, await_end, awaited_slots, deleted_slots
 from hil.campaign.plan import PlannedBoot, PlannedSitting
 from hil.campaign.render import Server, boot_files
 from hil.campaign.stage import Stage
@@ -73,7 +73,7 @@ class SittingPlayer:
             for index, boot in enumerate(sitting.boots, 1):
                 self._check_cancelled()
                 boots.append(self._boot(folder, index, boot, sitting, frozenset(held), reference))
-                held = set() if boot.kind == "clear" else held | awaited_slots(boot, held=frozenset(held))
+                held = set() if boot.kind == "clear" else (held | awaited_slots(boot, held=frozenset(held))) - deleted_slots(boot)
         except LabFault as error:
             fault = error
             self.stage.lab.events.publish(EventName.FAULT, device=self.phone.name, text=str(error))

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hil.bench.power import PowerPort
@@ -57,7 +58,7 @@ class PhoneRun:
         self._failure: Exception | None = None
         self._confirmations: queue.SimpleQueue[PlannedSitting] = queue.SimpleQueue()
         self._change = threading.Condition()
-        self._status = Status("waiting", stage.clock.now(), 0, 0)
+        self._status = Status("waiting", datetime.now(UTC), 0, 0)
         self._player = SittingPlayer(stage, phone, port, self._report)
         self._port = port
         self._closing = threading.Event()
@@ -116,7 +117,7 @@ class PhoneRun:
             self._thread.join(timeout)
 
     def _report(self, text: str) -> None:
-        self._status = Status(text, self._stage.clock.now(), len(self._played), self._status.total)
+        self._status = Status(text, datetime.now(UTC), len(self._played), self._status.total)
 
     def _run(self) -> None:
         try:

@@ -23,7 +23,7 @@ ReferenceFactory = Callable[["Stage", Phone, Firmware], ReferencePhone]
 
 @dataclass(frozen=True)
 class Status:
-    """What a phone's campaign is doing, and since when (phone time)."""
+    """What a phone's campaign is doing, since when (real time), and how many sittings of how many are done."""
 
     text: str
     since: datetime

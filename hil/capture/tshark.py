@@ -13,11 +13,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyshark
-from pyshark.capture.capture import TSharkCrashException
 
 from hil.capture.exchange import path_of, query_of
 from hil.capture.transcript import Exchange, Fetch, Transcript
 from hil.errors import LabFault
+
+PATIENCE = 10.0
+CUT_SHORT = "cut short"
+
+
+class _Capture(pyshark.FileCapture):  # type: ignore[misc]  # pyshark has no types
+    """Lets tshark end by itself.
+
+    pyshark kills it when its output ends, which reaps the process behind asyncio's back now and then, and then
+    takes that for a crash; and it takes a capture that ends within a packet for one.
+    """
+
+    complaint = ""
+
+    async def _cleanup_subprocess(self, process: asyncio.subprocess.Process) -> None:
+        try:
+            code = await asyncio.wait_for(process.wait(), PATIENCE)
+        except TimeoutError:
+            process.kill()
+            code = await process.wait()
+        await asyncio.gather(*self._stderr_handling_tasks)
+        said = self._last_error_line or ""
+        if code and CUT_SHORT not in said:
+            self.complaint = f"exit code {code}: {said}"
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,7 @@ def read_with_tshark(path: Path | str, *, ports: Collection[int] = ()) -> tuple[
         raise LabFault("there is no second opinion without tshark", tried="tshark", seen="not installed")
     loop = asyncio.new_event_loop()  # given, so that pyshark neither takes the caller's nor sets a child watcher
     try:
-        with pyshark.FileCapture(
+        with _Capture(
             str(path),
             display_filter="http && tcp",
             keep_packets=False,
@@ -49,14 +72,15 @@ def read_with_tshark(path: Path | str, *, ports: Collection[int] = ()) -> tuple[
             decode_as={f"tcp.port=={port}": "http" for port in sorted(ports)},
             override_prefs={"tcp.reassemble_out_of_order": "TRUE"},
         ) as capture:
-            return tuple(_pair(_messages(capture)))
-    except TSharkCrashException as error:
-        raise LabFault("tshark failed", tried=f"tshark -r {path}", seen=str(error)) from error
+            seen = tuple(_pair(_messages(capture)))
     finally:
         loop.close()
+    if capture.complaint:
+        raise LabFault("tshark failed", tried=f"tshark -r {path}", seen=capture.complaint)
+    return seen
 
 
-def _messages(capture: pyshark.FileCapture) -> Iterator[tuple[int, dict[str, str]]]:
+def _messages(capture: _Capture) -> Iterator[tuple[int, dict[str, str]]]:
     for packet in capture:
         for layer in packet.layers:
             if layer.layer_name == "http":
@@ -84,8 +108,9 @@ def _pair(messages: Iterator[tuple[int, dict[str, str]]]) -> list[Seen]:
 
 def disagreements(transcript: Transcript, second: Collection[Seen]) -> tuple[str, ...]:
     """Each request that only one of the two readings has, or that they describe differently; empty where they agree."""
-    ours = sorted((_ours(entry) for entry in (*transcript.exchanges, *transcript.fetches)), key=_order)
-    theirs = sorted((_folded(seen) for seen in second), key=_order)
+    entries: list[Exchange | Fetch] = [*transcript.exchanges, *transcript.fetches]
+    ours = sorted(map(_ours, entries), key=_order)
+    theirs = sorted(map(_folded, second), key=_order)
     return tuple(
         [f"only the transcript has {seen}" for seen in ours if seen not in theirs]
         + [f"only tshark has {seen}" for seen in theirs if seen not in ours]

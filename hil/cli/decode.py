@@ -23,6 +23,7 @@ from hil.capture.transcript import read_capture
 from hil.errors import Misuse
 from hil.scep.messages import read_message
 
+REMEDY = "name a capture or a pkiMessage"
 MAX_MESSAGE = 64 * 2**20
 PEM = re.compile(rb"-----BEGIN [A-Z0-9 #]+-----([A-Za-z0-9+/=\s]+)-----END")
 
@@ -64,13 +65,11 @@ def _read(file: Path, keys: list[RSAPrivateKey], *, show_secrets: bool) -> tuple
                 return entries, transcript.problems
             data = start + stream.read(MAX_MESSAGE)
     except OSError as error:
-        raise Misuse(f"cannot be read: {error.strerror}", file=file, remedy="name a capture or a pkiMessage") from error
+        raise Misuse(f"cannot be read: {error.strerror}", file=file, remedy=REMEDY) from error
     try:
         message = read_message(_octets(data), keys=keys)
     except Malformed as error:
-        raise Misuse(
-            f"neither a capture nor a pkiMessage: {error}", file=file, remedy="name a capture or a pkiMessage"
-        ) from error
+        raise Misuse(f"neither a capture nor a pkiMessage: {error}", file=file, remedy=REMEDY) from error
     return [bare_message_json(1, message, show_secrets=show_secrets)], ()
 
 
@@ -136,10 +135,10 @@ def _message(message: Entry) -> list[str]:
     kind = message["message_type"] or "message of unknown type"
     outcome = " ".join(filter(None, (message["status"], message["fail_info"])))
     verdict = "signature valid" if message["signature_valid"] else "signature NOT valid"
-    sealed = message["content_cipher"] or "no envelope"
+    opened = "opened" if message["decrypted"] else "not opened"
+    sealed = f"{message['content_cipher']}, {opened}" if message["content_cipher"] else "no envelope"
     lines = [
-        f"{kind} {outcome}".rstrip()
-        + f", {message['digest']}, {verdict}; {sealed}, {'' if message['decrypted'] else 'not '}opened",
+        f"{kind} {outcome}".rstrip() + f", {message['digest']}, {verdict}; {sealed}",
         f"transactionID {message['transaction_id']}",
         f"senderNonce {message['sender_nonce']}, recipientNonce {message['recipient_nonce']}",
     ]

@@ -123,11 +123,14 @@ def _check_free(folder: Path) -> None:
 
 
 def _write(folder: Path, key: RSAPrivateKey, certificate: Certificate, chain: tuple[Certificate, ...]) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    write_private(folder / KEY_FILE, pem)
-    write_private(folder / CERTIFICATE_FILE, to_pem(certificate))
-    write_private(folder / CHAIN_FILE, b"".join(map(to_pem, chain)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(folder / KEY_FILE, pem)
+        write_private(folder / CERTIFICATE_FILE, to_pem(certificate))
+        write_private(folder / CHAIN_FILE, b"".join(map(to_pem, chain)))
+    except OSError as error:
+        raise Misuse(f"cannot be written ({error})", file=folder, key="--out", remedy="name a folder of your own") from error
 
 
 def _facts(outcome: Outcome, folder: Path) -> dict[str, object]:

@@ -70,10 +70,17 @@ def compare(fact: str, phone: Observation, reference: Observation, told: Told) -
 
 
 def applicable(told: Told, restarts: bool) -> Iterable[str]:
-    """The facts that a scenario can show: without a profile only whether there was contact."""
-    if told.profile is None or told.profile.prompts_user:
-        return ("contacted",) if told.profile is None else ()
-    return (fact for fact in RULES if restarts or fact != "enrolments_after_restart")
+    """The facts that a scenario can show.
+
+    Without a profile that is whether there was contact, and where a person is asked for the password
+    whether one was made up; facts about a restart need one.
+    """
+    if told.profile is None:
+        return ("contacted",)
+    if told.profile.prompts_user:
+        return ("challenges_sent",)
+    left_out = {"challenges_sent"} | (set() if restarts else {"enrolments_after_restart"})
+    return (fact for fact in RULES if fact not in left_out)
 
 
 def require_sound_reference(reference: Observation, told: Told, *, restarts: bool) -> None:

@@ -225,6 +225,14 @@ class Observation:
         return sum(seen.boot > self.enrolments[0].boot for seen in self.enrolments)
 
     @property
+    def challenges_sent(self) -> int:
+        """How many enrolments carried a challengePassword."""
+        messages = [seen.exchange.request for seen in self.enrolments]
+        return sum(
+            message is not None and message.csr is not None and bool(message.csr.challenge_password) for message in messages
+        )
+
+    @property
     def enrolled(self) -> bool:
         """Whether the CA granted a certificate to this device and slot."""
         return any(seen.exchange.reply is not None and seen.exchange.reply.status is PkiStatus.SUCCESS for seen in self.seen)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-from hil.scenario import Scenario
+from hil.scenario import ChangeSettings, Scenario
 from hil.settings.profiles import Profile
 
 Basis = Literal["documented", "standard", "baseline"]
@@ -56,6 +57,12 @@ def _family(told: Told) -> str:
     return "AES-256" if told.asked.cipher.startswith("aes-256") else "DES"
 
 
+def _enrolments_after_restart(told: Told) -> int:
+    """One for each time that the certificate was deleted and enrolment then allowed again."""
+    values = [dict(step.settings).get("DELETE_SCEP_CERT") for step in told.scenario.steps if isinstance(step, ChangeSettings)]
+    return sum(before == "1" and after == "0" for before, after in pairwise(values))
+
+
 def _at_most(seen: object, limit: object) -> bool:
     return isinstance(seen, float) and isinstance(limit, float) and seen <= limit
 
@@ -67,6 +74,9 @@ _TABLE: tuple[Rule, ...] = (
     Rule("csr.dn", "documented", "SCEP page, MYCERTDN", lambda told: told.asked.dn),
     Rule("csr.cn_position", "baseline", "no document places the CN among the DN's parts"),
     Rule("csr.challenge", "documented", "SCEP page, SCEPPASSWORD", lambda told: told.asked.challenge_password),
+    Rule(
+        "challenges_sent", "documented", "J100 template, SCEPPASSWORD", lambda _: 0, reason="a person is asked, nobody is there"
+    ),
     Rule("csr.signature_valid", "standard", "RFC 2986 section 4.2", lambda _: True),
     Rule("csr.key_matches_signer", "standard", "RFC 8894 section 2.3", lambda _: True),
     Rule("csr.signature_digest", "baseline", "no document names the CSR's digest"),
@@ -98,7 +108,7 @@ _TABLE: tuple[Rule, ...] = (
     ),
     Rule("timing.request_after_settings", "baseline", "no document gives a figure"),
     Rule("timing.request_after_power_on", "baseline", "no document gives a boot time"),
-    Rule("enrolments_after_restart", "documented", "SCEP page, note on an installed certificate", lambda _: 0),
+    Rule("enrolments_after_restart", "documented", "SCEP page, note on an installed certificate", _enrolments_after_restart),
 )
 
 RULES: Mapping[str, Rule] = {rule.fact: rule for rule in _TABLE}

@@ -78,10 +78,13 @@ class Authority:
         years: int = 30,
         organization: str = "J100 bench",
     ) -> Authority:
-        """A fresh CA valid from 30 days ago, self-signed or under the authority `above`, with an RA if asked."""
+        """A fresh CA, self-signed or under the authority `above`, with an RA if asked.
+
+        It is valid from three years ago, so that certificates issued backdated lie within its time.
+        """
         key = rsa.generate_private_key(65537, key_bits)
         subject = names.write_name((("O", organization), ("CN", name)))
-        not_before = clock.now() - timedelta(days=30)
+        not_before = clock.now() - timedelta(days=3 * 365)
         not_after = not_before + timedelta(days=365 * years)
         usage = write_extension(KEY_USAGE, _bits("digitalSignature", "keyEncipherment", "keyCertSign", "cRLSign"), critical=True)
         constraints = write_extension(BASIC_CONSTRAINTS, asn1.sequence(asn1.boolean(True)), critical=True)

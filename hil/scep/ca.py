@@ -21,6 +21,8 @@ __all__ = ["DEFAULT_CAPABILITIES", "Authority", "CaService", "LedgerEntry", "Sce
 
 DEFAULT_CAPABILITIES = ("AES", "DES3", "POSTPKIOperation", "Renewal", "SCEPStandard", "SHA-1", "SHA-256", "SHA-512")
 _REPLY_CIPHER, _REPLY_DIGEST = "aes-128-cbc", "sha256"
+# The shortest RSA key whose PKCS#1 v1.5 block holds the key of every cipher.
+_LEAST_KEY_BITS = 512
 
 
 class ScepRefusal(Exception):
@@ -159,8 +161,8 @@ class CaService:
     def _decide(self, request: PkiMessage, transaction_id: str) -> _Decision:
         if request.signer is None or not request.signature_valid:
             raise Refused(FailInfo.badMessageCheck, "signature")
-        if request.signer.public_key.rsa is None:
-            raise Refused(FailInfo.badAlg, "the signer's key is not RSA")
+        if request.signer.public_key.rsa is None or request.signer.key_bits < _LEAST_KEY_BITS:
+            raise Refused(FailInfo.badAlg, "no envelope can be made for the signer's key")
         if request.content_cipher is not None and request.content_cipher not in algorithms.CIPHERS:
             raise Refused(FailInfo.badAlg, "content cipher")
         if not request.decrypted:

@@ -5,10 +5,11 @@ A sibling of the J100 takes nothing else from a file server (observed on a 9611G
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -21,7 +22,9 @@ from hil.services.web import Call, Reply, Served, Site
 LONGEST_LINE = 65_536
 """Octets of a request line: a PKIOperation by GET with a 4096-bit key needs well over 4,096."""
 
-LARGEST_BODY = 1_048_576
+PATIENCE = 60.0
+"""Real seconds for a request's body to arrive."""
+
 _LONGEST_USER_AGENT = 256
 _SHUTDOWN = 1.0
 
@@ -41,9 +44,10 @@ class Routes:
 class HttpServer:
     """Serves the routes on a listening socket, in the event loop that starts it."""
 
-    def __init__(self, routes: Routes, events: EventStream) -> None:
+    def __init__(self, routes: Routes, events: EventStream, *, patience: float = PATIENCE) -> None:
         self._routes = routes
         self._events = events
+        self._patience = patience
         self._runner: web.ServerRunner | None = None
 
     async def start(self, listener: socket.socket) -> None:
@@ -61,12 +65,19 @@ class HttpServer:
             await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        call = _head(request)
         try:
-            call = await _read(request)
+            async with asyncio.timeout(self._patience):
+                body = await request.read()
         except HTTPRequestEntityTooLarge:
-            call = _head(request)
-            served = Served(Reply.text(413, "too large"), EventName.STRAY, details={"reason": "body too large"})
+            served = _unread(413, "body too large")
+        except TimeoutError:
+            served = _unread(408, "body too slow")
+        except ConnectionError:
+            # What a phone leaves that loses its power while it sends.
+            served = _unread(400, "body broken off")
         else:
+            call = replace(call, body=body)
             served = await self._routes.site(call).answer(call)
         return await self._send(request, call, served)
 
@@ -104,9 +115,8 @@ def _head(request: web.BaseRequest) -> Call:
     return Call(address, port, request.method, request.raw_path, agent and agent[:_LONGEST_USER_AGENT])
 
 
-async def _read(request: web.BaseRequest) -> Call:
-    head = _head(request)
-    return Call(head.address, head.port, head.method, head.target, head.user_agent, await request.read())
+def _unread(status: int, reason: str) -> Served:
+    return Served(Reply.text(status, reason), EventName.STRAY, details={"reason": reason})
 
 
 class _FaultLog(logging.Handler):

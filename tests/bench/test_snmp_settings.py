@@ -45,9 +45,7 @@ def test_an_empty_or_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_the_environment_is_asked_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LAB_COMMUNITY", raising=False)
-    with pytest.raises(
-        Misuse, match=r"lab\.yaml: power\.community_env: the environment has no LAB_COMMUNITY; export LAB_COMMUNITY"
-    ):
+    with pytest.raises(Misuse, match=r"power\.community_env: the environment has no LAB_COMMUNITY; export LAB_COMMUNITY"):
         connect(settings(community_env="LAB_COMMUNITY"), wiring(tmp_path))
     monkeypatch.setenv("LAB_COMMUNITY", WORD)
     switch = connect(settings(community_env="LAB_COMMUNITY"), wiring(tmp_path))

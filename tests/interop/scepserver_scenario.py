@@ -44,21 +44,10 @@ def run(*arguments: str) -> dict[str, object]:
 def main(folder: Path) -> None:
     server = serve(folder)
     try:
-        results = {
-            cipher: run(
-                "--cn",
-                cipher,
-                "--dn",
-                "/C=US/O=Lab",
-                "--challenge-env",
-                "RIGHT",
-                "--cipher",
-                cipher,
-                "--out",
-                str(folder / cipher),
-            )
-            for cipher in ("des", "3des", "aes128", "aes256")
-        }
+        results = {}
+        for cipher in ("des", "3des", "aes128", "aes256"):
+            subject = ("--cn", cipher, "--dn", "/C=US/O=Lab")
+            results[cipher] = run(*subject, "--challenge-env", "RIGHT", "--cipher", cipher, "--out", str(folder / cipher))
         results["wrong password"] = run("--cn", "wrong", "--challenge-env", "WRONG", "--out", str(folder / "wrong"))
     finally:
         server.terminate()

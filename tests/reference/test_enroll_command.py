@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from hil.cli.enroll import enroll
 from hil.clock import ScaledClock
@@ -164,3 +163,10 @@ def test_an_existing_key_is_not_overwritten(server: Server, tmp_path: Path) -> N
     done = run(server.url, "--cn", "phone", "--out", tmp_path)
     assert isinstance(done.exception, Misuse)
     assert (tmp_path / "client.key").read_text() == "precious"
+
+
+def test_a_folder_that_cannot_be_written_is_misuse(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(server.url, "--cn", "phone", "--challenge-env", "CHALLENGE", "--out", tmp_path / "file" / "below")
+    assert isinstance(done.exception, Misuse)
+    assert "--out" in str(done.exception)

@@ -194,8 +194,9 @@ def test_a_rejection_is_an_outcome_and_the_boot_goes_on(bench: Bench) -> None:
     bench.settings(MYCERTURL=bench.url(1), MYCERTURL_2=bench.url(2))
     bench.lab.script(DEVICE, 1, answers=[Reject("badTime")])
     report = bench.boot()
-    assert isinstance(report.slot(1).result, Rejected)
-    assert report.slot(1).result.fail_info is FailInfo.badTime
+    rejected = report.slot(1).result
+    assert isinstance(rejected, Rejected)
+    assert rejected.fail_info is FailInfo.badTime
     assert isinstance(report.slot(2).result, Issued)
     assert bench.store.held(1) is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,8 +14,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil.clock import ManualClock
-from hil.scep.authority import Authority
+from hil.scep import build
+from hil.scep.authority import Authority, self_signed
 from hil.scep.ca import CaService, ScepRefusal
+from hil.scep.certificate import Certificate
+from hil.scep.csr import build_csr, read_csr
+from hil.scep.messages import MessageType
+from hil.secret import Secret
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SUBJECT = (("C", "US"), ("O", "Lab, Inc."), ("CN", "19WZ1234567A"))
+NONCE = bytes(range(16))
+Make = Callable[..., bytes]
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +46,31 @@ def authority() -> Authority:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture
+def signer(key: RSAPrivateKey) -> Certificate:
+    return self_signed(read_csr(build_csr(key, SUBJECT, challenge_password=None)).subject_der, key, NOW)
+
+
+@pytest.fixture
+def request_of(key: RSAPrivateKey, signer: Certificate, authority: Authority) -> Make:
+    """Builds a PKCSReq for the authority."""
+
+    def make(digest: str = "sha256", cipher: str = "aes-128-cbc", content: bytes | None = None) -> bytes:
+        return build.build_request(
+            MessageType.PKCSReq,
+            content or build_csr(key, SUBJECT, challenge_password=Secret("swordfish"), digest=digest),
+            signer=signer,
+            key=key,
+            recipient=authority.certificate,
+            transaction_id="1D6FFBE8B6EF",
+            sender_nonce=NONCE,
+            digest=digest,
+            cipher=cipher,
+        )
+
+    return make
 
 
 Serve = Callable[[CaService], str]

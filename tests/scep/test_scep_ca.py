@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,18 @@ def test_pending_is_polled_to_its_answer(
     assert last.fail_info is FailInfo.badTime
     assert [entry.answer for entry in ledger] == ["PENDING", "PENDING", "SUCCESS", "FAILURE", "FAILURE"]
     assert [entry.message_type for entry in ledger][:3] == ["PKCSReq", "CertPoll", "CertPoll"]
+
+
+def test_threads_share_one_script(
+    authority: Authority, key: RSAPrivateKey, csr: bytes, clock: ManualClock, ledger: list[LedgerEntry]
+) -> None:
+    script = (Issue(), Reject("badTime")) * 10
+    service = scripted(authority, clock, *script, ledger=ledger.append)
+    message = request(authority, key, csr, clock)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(service.pki_operation, [message] * 20))
+    assert sorted(entry.answer or "" for entry in ledger) == ["FAILURE"] * 10 + ["SUCCESS"] * 10
+    assert len({entry.serial for entry in ledger if entry.serial}) == 10
 
 
 def test_a_poll_by_another_key_gets_nothing(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import socket
+import struct
 from pathlib import Path
 
 import httpx
@@ -10,8 +12,11 @@ from hil.clock import ScaledClock
 from hil.errors import LabFault, Misuse
 from hil.evidence import EventName
 from hil.scep.ca import Authority
-from hil.services.events import Event
+from hil.services.events import Event, EventStream
+from hil.services.files import FileShelf
+from hil.services.http import HttpServer, Routes
 from hil.services.lab import Lab
+from hil.services.roster import Roster
 
 AGENT = "Mozilla/4.0 (compatible; MSIE 6.0) AVAYA/J179-4.1.3.0.6 (MAC:c81fea83e85a)"
 
@@ -137,6 +142,47 @@ def test_a_body_beyond_the_bound_is_refused(lab: Lab) -> None:
     answer = httpx.post(f"http://127.0.0.1:{lab.http_port}/x", content=b"x" * 1_100_000)
     assert answer.status_code == 413
     assert seen(lab, EventName.STRAY).details["reason"] == "body too large"
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_phone_that_loses_power_while_it_sends_is_no_fault_of_the_bench(lab: Lab, reset: bool) -> None:
+    lab.script("j179-1", 1)
+    with socket.create_connection(("127.0.0.1", lab.http_port)) as sock:
+        sock.sendall(b"POST /scep/j179-1/1/pkiclient.exe HTTP/1.1\r\nHost: lab\r\nContent-Length: 1000\r\n\r\nbegun")
+        if reset:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert seen(lab, EventName.STRAY).details["reason"] == "body broken off"
+    assert not [event for event in lab.events.since() if event.name is EventName.FAULT]
+
+
+def test_an_answer_that_nobody_takes_is_marked_as_not_sent(lab: Lab) -> None:
+    lab.script("j179-1", 1)
+    with socket.create_connection(("127.0.0.1", lab.http_port)) as sock:
+        sock.sendall(get("/scep/j179-1/1/pkiclient.exe?operation=GetCACert"))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    event = seen(lab, EventName.SCEP_ANSWER)
+    assert event.device == "j179-1"
+    assert event.details["sent"] is False
+
+
+def test_a_body_that_does_not_come_is_given_up() -> None:
+    events = EventStream(ScaledClock())
+    routes = Routes(scep=FileShelf(Roster()), files=FileShelf(Roster()))
+
+    async def play() -> bytes:
+        server = HttpServer(routes, events, patience=0.05)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            await server.start(listener)
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(b"POST / HTTP/1.1\r\nHost: lab\r\nContent-Length: 10\r\n\r\n")
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            writer.close()
+            await writer.wait_closed()
+            await server.stop()
+        return answer
+
+    assert asyncio.run(play()).startswith(b"HTTP/1.1 408 ")
+    assert [event.details["reason"] for event in events.since()] == ["body too slow"]
 
 
 @pytest.mark.parametrize("service", ["http", "sntp", "syslog"])

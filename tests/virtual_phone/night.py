@@ -90,8 +90,8 @@ def collect(port: socket.socket, lines: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def process(*words: str, **more: object) -> Iterator[subprocess.Popen[str]]:
-    started = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, **more)  # type: ignore[call-overload]  # options differ by caller
+def process(*words: str) -> Iterator[subprocess.Popen[str]]:
+    started = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
         yield started
     finally:

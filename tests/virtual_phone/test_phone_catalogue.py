@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -276,3 +277,11 @@ def test_the_program_lists_them(option: str) -> None:
     if option == "--list-defects":
         assert len(listed) >= 18
         assert all(each["requirement"] == catalogue.DEFECTS[each["name"]].requirement for each in listed)
+
+
+def test_the_page_has_every_name() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "virtual-phone.md").read_text()
+    for name, variant in catalogue.VARIANTS.items():
+        assert f"| `{name}` | {variant.does} |\n" in page
+    for name, defect in catalogue.DEFECTS.items():
+        assert f"| `{name}` | {defect.does} | {defect.requirement} |\n" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from asn1crypto import cms, core, pem, x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.virtual.phone import pkcs10, pkimessage
@@ -90,7 +91,8 @@ def cert_rep(
         }
     )
     bag = cms.ContentInfo({"content_type": "signed_data", "content": degenerate}).dump()
-    content = pkimessage.envelope(bag, client(keys), "aes128_cbc") if status == pkimessage.SUCCESS else b""  # type: ignore[arg-type]  # no phone asks for AES-128, a CA may
+    aes_128: Any = "aes128_cbc"  # which no phone asks for, but a CA may use
+    content = pkimessage.envelope(bag, client(keys), aes_128) if status == pkimessage.SUCCESS else b""
     hasher = hashes.Hash(hashes.SHA256())
     hasher.update(content)
     extra = [pkimessage._attribute(pkimessage.FAIL_INFO, core.PrintableString(fail_info))] if fail_info else []
@@ -161,10 +163,15 @@ def test_a_reply_of_another_ca_is_refused(keys: Any, ca: Any) -> None:
         pkimessage.read_reply(cert_rep(keys, ca), SENT, [impostor], keys[1])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module")
+def success(keys: Any, ca: Any) -> bytes:
+    return cert_rep(keys, ca)
+
+
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_a_damaged_reply_is_refused_or_read(data: st.DataObject, keys: Any, ca: Any) -> None:
-    body = bytearray(cert_rep(keys, ca))
+def test_a_damaged_reply_is_refused_or_read(data: st.DataObject, success: bytes, keys: Any, ca: Any) -> None:
+    body = bytearray(success)
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     cut = bytes(body[: data.draw(st.integers(0, len(body)))]) if data.draw(st.booleans()) else bytes(body)
@@ -176,7 +183,7 @@ def test_a_damaged_reply_is_refused_or_read(data: st.DataObject, keys: Any, ca: 
 
 
 def test_replies_of_other_servers(vectors: Path) -> None:
-    opened = 0
+    opened, problems = 0, []
     for entry in json.loads((vectors / "manifest.json").read_text()):
         attributes = entry.get("attrs", {})
         path = vectors / entry["file"]
@@ -191,13 +198,14 @@ def test_replies_of_other_servers(vectors: Path) -> None:
             try:
                 reply = pkimessage.read_reply(body, sent, signers, key)
             except Refused as problem:
-                # Whose key the reply is for is not recorded; everything before the envelope has to hold.
-                assert not any(word in str(problem) for word in ("sign", "digest", "nonce", "transaction")), entry["file"]
+                problems.append(f"{entry['file']}: {problem}")
                 continue
             assert reply.status == attributes["pkiStatus"][1]
             opened += 1
             break
     assert opened >= 16
+    # Whose key a reply is for is not recorded; everything before the envelope has to hold.
+    assert [each for each in problems if re.search("signed|digest|nonce|transaction|status", each)] == []
 
 
 def test_what_the_capabilities_decide() -> None:

@@ -58,11 +58,14 @@ class Phone:
         self._log.say("NETMGR", "boot finished")
 
     def _join_network(self) -> dict[str, str]:
-        network.bring_up("lo")
-        network.wait_for_link(self._interface, LINK_WITHIN)
-        network.clear(self._interface)
-        lease = dhcp.obtain(self._interface, self._unit)
-        network.configure(self._interface, lease.address, lease.netmask, lease.router)
+        try:
+            network.bring_up("lo")
+            network.wait_for_link(self._interface, LINK_WITHIN)
+            network.clear(self._interface)
+            lease = dhcp.obtain(self._interface, self._unit)
+            network.configure(self._interface, lease.address, lease.netmask, lease.router)
+        except OSError as problem:
+            raise NoAnswer(f"{self._interface}: {problem}") from problem
         self._log.say("DHCP", f"address {lease.address}")
         return dict(lease.settings)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asn1crypto import algos, cms, core, parser, pem, x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -141,10 +141,13 @@ def read_certificates(body: bytes) -> tuple[Any, ...]:
 
 def recipient_of(certificates: Sequence[Any]) -> Any:
     """Whom to envelope a request for: an RA's encryption certificate where there is one, else the first."""
-    for certificate in certificates:
-        usage = certificate.key_usage_value
-        if not certificate.ca and usage is not None and "key_encipherment" in usage.native:
-            return certificate
+    try:
+        for certificate in certificates:
+            usage = certificate.key_usage_value
+            if not certificate.ca and usage is not None and "key_encipherment" in usage.native:
+                return certificate
+    except (ValueError, TypeError) as problem:
+        raise Refused(f"the CA's certificate cannot be read: {problem}") from problem
     return certificates[0]
 
 
@@ -256,7 +259,10 @@ def _bag(body: bytes) -> tuple[Any, ...]:
 
 
 def _public_key(certificate: Any) -> rsa.RSAPublicKey:
-    key = serialization.load_der_public_key(certificate.public_key.dump())
+    try:
+        key = serialization.load_der_public_key(certificate.public_key.dump())
+    except UnsupportedAlgorithm as problem:
+        raise ValueError(str(problem)) from problem
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError("the certificate's key is not RSA")
     return key
