@@ -26,7 +26,7 @@ from hil.bench.state import make_private
 from hil.bench.testbed import Phone, Testbed
 from hil.clock import ScaledClock
 from hil.errors import LabFault, Misuse
-from hil.virtual.namespaces import become_bench_pc, drop_link, init_of_fresh_pid_namespace, ip
+from hil.virtual.namespaces import become_bench_pc, drop_link, init_of_fresh_pid_namespace, ip, program
 from hil.virtual.port import PortConfig
 from hil.virtual.switch import Misbehaviour, SwitchConfig
 
@@ -75,6 +75,8 @@ class VirtualBench:
     def open(self) -> None:
         """Also moves this process into the bench's network; see `hil.virtual.namespaces.become_bench_pc`."""
         settings = self._settings()
+        for name in ("ip", "unshare", "snmpd"):
+            program(name)
         self._outlets.take()
         try:
             become_bench_pc()
@@ -200,8 +202,9 @@ class VirtualBench:
         heard = select.select([process.stdout], [], [], _ANSWER_WITHIN)[0]
         line = process.stdout.readline() if heard else b""
         if not line:
-            log = (self.state / "switch" / "switch.log").read_text(errors="replace")[-1000:].strip()
-            raise LabFault("the virtual switch does not answer", bench=self.testbed.name, tried=name, seen=log or "nothing")
+            log = (self.state / "switch" / "switch.log").read_text(errors="replace")
+            seen = " ".join(log.split())[-600:] or "nothing"
+            raise LabFault("the virtual switch does not answer", bench=self.testbed.name, tried=name, seen=seen)
         return json.loads(line)[name]
 
     def _running(self) -> subprocess.Popen[bytes]:

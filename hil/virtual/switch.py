@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from hil.errors import LabFault
 from hil.virtual import poe_mib
 from hil.virtual.agent import Agent
 from hil.virtual.namespaces import enter_fresh_network, ip, pid_outside
@@ -172,7 +173,11 @@ def _say(reply: Mapping[str, object]) -> None:
 
 def main() -> None:
     """Run the switch that the file named by the first argument describes."""
-    asyncio.run(Switch(SwitchConfig.from_json(Path(sys.argv[1]).read_text())).run())
+    config = SwitchConfig.from_json(Path(sys.argv[1]).read_text())
+    try:
+        asyncio.run(Switch(config).run())
+    except* LabFault as faults:
+        sys.exit("; ".join(str(fault) for fault in faults.exceptions))
 
 
 if __name__ == "__main__":

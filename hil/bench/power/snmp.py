@@ -6,9 +6,11 @@ pethPsePortAdminEnable; what counts is what pethPsePortDetectionStatus says afte
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
+from collections.abc import Iterator
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
@@ -39,12 +41,17 @@ TRUE, FALSE = 1, 2
 class Detection(IntEnum):
     """pethPsePortDetectionStatus, RFC 3621 section 4."""
 
-    disabled = 1
-    searching = 2
-    deliveringPower = 3  # noqa: N815 - the MIB's own name
-    fault = 4
-    test = 5
-    otherFault = 6  # noqa: N815 - the MIB's own name
+    DISABLED = 1
+    SEARCHING = 2
+    DELIVERING_POWER = 3
+    FAULT = 4
+    TEST = 5
+    OTHER_FAULT = 6
+
+    def __str__(self) -> str:
+        """The name that the MIB gives it, such as `deliveringPower`."""
+        first, *rest = self.name.lower().split("_")
+        return first + "".join(word.capitalize() for word in rest)
 
 
 class SnmpSettings(PowerSettings):
@@ -128,7 +135,7 @@ class SnmpPort:
         self._last_off = self._clock.now()
 
     def delivering(self) -> bool:
-        return self._read("read the port's status")[1] == Detection.deliveringPower
+        return self._read("read the port's status")[1] == Detection.DELIVERING_POWER
 
     def _switch(self, wanted: int) -> None:
         tried = f"set pethPsePortAdminEnable to {'true' if wanted == TRUE else 'false'}"
@@ -163,36 +170,35 @@ class SnmpPort:
         if span > 0:
             self._clock.wait(threading.Event(), span)
 
-    def _faults(self, tried: str) -> _Faults:
-        return _Faults(self._bench, self._phone, self.label, tried)
-
-
-class _Faults:
-    """Turns what the session met into a fault that names bench, phone and port."""
-
-    def __init__(self, bench: str, phone: str, port: str, tried: str) -> None:
-        self._place = {"bench": bench, "phone": phone, "port": port, "tried": tried}
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, NoAnswer):
-            raise PowerUnreachable("the switch does not answer SNMP", **self._place, seen=str(error)) from error
-        if isinstance(error, Refusal):
-            raise PowerRefused("the switch refused", **self._place, seen=str(error)) from error
+    @contextlib.contextmanager
+    def _faults(self, tried: str) -> Iterator[None]:
+        """Turns what the session meets into a fault that names bench, phone and port."""
+        try:
+            yield
+        except NoAnswer as error:
+            problem = "the switch does not answer SNMP"
+            raise PowerUnreachable(
+                problem, bench=self._bench, phone=self._phone, port=self.label, tried=tried, seen=str(error)
+            ) from error
+        except Refusal as error:
+            problem = "the switch refused"
+            raise PowerRefused(
+                problem, bench=self._bench, phone=self._phone, port=self.label, tried=tried, seen=str(error)
+            ) from error
 
 
 def _is_as_asked(wanted: int, admin: int, status: int) -> bool:
-    """Whether the port's power is what was asked for. Vendors differ in what an off port shows (`disabled`, `searching`),
-    so off is: set to false and no voltage on the line."""
+    """Whether the port's power is what was asked for.
+
+    Vendors differ in what an off port shows (`disabled`, `searching`), so off is: set to false, and no voltage on the line.
+    """
     if wanted == TRUE:
-        return admin == TRUE and status == Detection.deliveringPower
-    return admin == FALSE and status not in (Detection.deliveringPower, Detection.test)
+        return admin == TRUE and status == Detection.DELIVERING_POWER
+    return admin == FALSE and status not in (Detection.DELIVERING_POWER, Detection.TEST)
 
 
 def _status_name(status: int) -> str:
-    return Detection(status).name if status in set(Detection) else str(status)
+    return str(Detection(status) if status in set(Detection) else status)
 
 
 def connect(settings: PowerSettings, wiring: Wiring) -> SnmpSwitch:
