@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hil_fixtures import Characterise, Observation, scenario
+from hil_fixtures import Characterise, Observation, changes, scenario
 
 
 @scenario()
@@ -65,8 +65,9 @@ def test_message_signature(phone: Observation, reference: Observation) -> None:
     assert phone.request.message_type == reference.request.message_type
 
 
-@scenario()
+@scenario(changes(DELETE_SCEP_CERT="1"), changes(DELETE_SCEP_CERT="0"))
 @pytest.mark.requirement("NONCE-FRESH")
 def test_sender_nonce_is_fresh(phone: Observation, reference: Observation) -> None:
+    assert len(phone.enrolments) == len(reference.enrolments) == 2
     assert phone.request.nonce_fresh
     assert reference.request.nonce_fresh

@@ -11,7 +11,7 @@ a control boot, the witness of its absence.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hil.evidence import BootKind
@@ -84,8 +84,11 @@ def slot_name(name: str, slot: int) -> str:
     return for_slot(name, slot) if parameter is not None and parameter.slot == 1 else name
 
 
-def plan(scenarios: Iterable[Scenario], firmware: Firmware | None) -> Plan:
-    """Pack the scenarios of one phone into sittings, in the order in which they are asked for."""
+def plan(scenarios: Iterable[Scenario], firmware: Firmware | None, *, wanted: Collection[Scenario] | None = None) -> Plan:
+    """Pack the scenarios of one phone into sittings, in the order in which they are asked for.
+
+    Only sittings with a `wanted` scenario are kept, each whole and under the name it has among all.
+    """
     not_applicable: dict[Scenario, str] = {}
     packs: list[dict[int, Scenario]] = []
     open_packs: dict[object, list[dict[int, Scenario]]] = defaultdict(list)
@@ -104,7 +107,9 @@ def plan(scenarios: Iterable[Scenario], firmware: Firmware | None) -> Plan:
             open_packs[company].append(pack)
             packs.append(pack)
         pack[slot] = scenario
-    sittings = tuple(_sitting(f"s{number:02}", pack) for number, pack in enumerate(packs, 1))
+    named = {f"s{number:02}": pack for number, pack in enumerate(packs, 1)}
+    kept = {name: pack for name, pack in named.items() if wanted is None or any(s in wanted for s in pack.values())}
+    sittings = tuple(_sitting(name, pack) for name, pack in kept.items())
     sitting_of = {scenario: sitting for sitting in reversed(sittings) for _, scenario in sitting.scenarios}
     return Plan(sittings, sitting_of, not_applicable)
 

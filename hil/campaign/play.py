@@ -25,6 +25,7 @@ from hil.evidence import BootManifest, EventName, PlayedScenario, SittingManifes
 from hil.identity import Firmware
 from hil.reference.device import ReferencePhone
 from hil.services.events import Event
+from hil.settings.writer import phone_file_name
 
 _FIRMWARE = re.compile(r"AVAYA/J1\d\d\w*-(\d+(?:\.\d+)+)")
 _REFERENCE_JOIN = 30.0
@@ -32,6 +33,15 @@ _REFERENCE_JOIN = 30.0
 
 class Cancelled(Exception):
     """The run was interrupted; what was played so far is not evidence."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A sitting that was played: its evidence, the fault of the bench that cut it short, and whether all was recorded."""
+
+    folder: Path
+    fault: Exception | None
+    whole: bool
 
 
 @dataclass
@@ -53,15 +63,11 @@ class SittingPlayer:
     firmware: Firmware | None = None
 
     @property
-    def _own_file(self) -> str:
-        return f"{self.phone.identity.mac_digits}.txt"
-
-    @property
     def reference_device(self) -> str:
         return f"{self.phone.name}.reference"
 
-    def play(self, sitting: PlannedSitting, attempt: int = 1) -> tuple[Path, Exception | None]:
-        """Play `sitting` and leave its evidence; the folder, and the fault of the bench that cut it short, if any."""
+    def play(self, sitting: PlannedSitting, attempt: int = 1) -> Played:
+        """Play `sitting` and leave its evidence."""
         folder = self.stage.evidence / self.phone.name / (sitting.name if attempt == 1 else f"{sitting.name}-attempt-{attempt}")
         folder.mkdir(parents=True)
         boots: list[BootManifest] = []
@@ -78,7 +84,7 @@ class SittingPlayer:
             fault = error
             self.stage.lab.events.publish(EventName.FAULT, device=self.phone.name, text=str(error))
         self._manifest(sitting, attempt, boots, fault).save(folder)
-        return folder, fault
+        return Played(folder, fault, whole=fault is None and all(boot.complete for boot in boots))
 
     def _manifest(
         self, sitting: PlannedSitting, attempt: int, boots: list[BootManifest], fault: Exception | None
@@ -206,7 +212,7 @@ class SittingPlayer:
             stage.lab.events,
             self.phone.name,
             slots,
-            own_file=f"/{self._own_file}",
+            own_file=f"/{phone_file_name(self.phone.identity)}",
             others=boot.kind != "clear" and len(slots) < len(boot.scenarios),
             patience=Patience(times.boot_limit, times.quiet),
             clock=stage.clock,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from hil.campaign.plan import PlannedBoot, slot_name
 from hil.identity import Firmware, Identity
-from hil.settings.writer import settings_file, upgrade_file
-
-SETTINGS_FILE = "46xxsettings.txt"
-UPGRADE_FILE = "J100Supgrade.txt"
+from hil.settings.writer import PHONE_FILE, SETTINGS_FILE, UPGRADE_FILE, phone_file_name, settings_file, upgrade_file
 
 _NOTHING_DELETED = {"DELETE_MY_CERT": "0", "DELETE_SCEP_CERT": "0", "DELETE_SCEP_2_CERT": "0", "DELETE_SCEP_3_CERT": "0"}
 
@@ -55,12 +52,16 @@ def boot_settings(boot: PlannedBoot, device: str, server: Server, firmware: Firm
 def boot_files(
     boot: PlannedBoot, device: str, identity: Identity, server: Server, firmware: Firmware | None
 ) -> Mapping[str, bytes]:
-    """Name to content of the upgrade file, the settings file and the phone's own file.
-
-    A value that the phone is documented to ignore is written only where a scenario asks for it.
-    """
+    """The files of `device` in `boot`; a value that the phone is documented to ignore stands there only if a scenario asks."""
     asked = {slot_name(name, slot) for slot, scenario in boot.scenarios for name, _ in scenario.settings}
     asked |= {name for _, scenario in boot.scenarios for name, _ in scenario.common}
+    return bench_files(boot_settings(boot, device, server, firmware), identity, server, allow_ignored=asked)
+
+
+def bench_files(
+    values: Mapping[str, str], identity: Identity, server: Server, *, allow_ignored: Collection[str] = ()
+) -> Mapping[str, bytes]:
+    """Name to content of the upgrade file, the settings file with the bench's own settings, and the phone's own file."""
     bench = {
         "SNTPSRVR": server.host,
         "SYSLOG_ENABLED": "1",
@@ -71,6 +72,6 @@ def boot_files(
     }
     return {
         UPGRADE_FILE: upgrade_file(),
-        SETTINGS_FILE: settings_file(bench, then_get="$MACADDR.txt"),
-        f"{identity.mac_digits}.txt": settings_file(boot_settings(boot, device, server, firmware), allow_ignored=asked),
+        SETTINGS_FILE: settings_file(bench, then_get=PHONE_FILE),
+        phone_file_name(identity): settings_file(values, allow_ignored=allow_ignored),
     }

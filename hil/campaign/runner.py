@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from hil.bench.power import PowerPort
 from hil.bench.testbed import Phone
+from hil.campaign.by_hand import ByHand
 from hil.campaign.plan import CENSUS, Plan, PlannedSitting, confirmation, plan
-from hil.campaign.play import Cancelled, SittingPlayer, power_is_lost
+from hil.campaign.play import Cancelled, Played, SittingPlayer, power_is_lost
 from hil.campaign.stage import Stage, Status
 from hil.errors import LabFault
-from hil.evidence import EventName
 from hil.identity import Firmware
 from hil.scenario import Scenario
 
 _POLL = 0.2
-_JOIN = 20.0
+_JOIN = 30.0
+_POWER_TRIES = 3
 
 
 class NotApplicable(Exception):
@@ -36,22 +38,20 @@ class NotSeen(Exception):
 
 
 @dataclass(frozen=True)
-class Played:
-    """A sitting that was played: its plan, its evidence, and each attempt before the last."""
+class Order:
+    """The scenarios that share out a phone's sittings, and those of them whose sittings are to be played."""
 
-    sitting: PlannedSitting
-    folder: Path
-    fault: Exception | None
-    attempts: int
+    packed: tuple[Scenario, ...]
+    wanted: frozenset[Scenario]
 
 
 class PhoneRun:
     """One phone's campaign, in a thread of its own."""
 
-    def __init__(self, stage: Stage, phone: Phone, port: PowerPort, scenarios: Sequence[Scenario], retries: int) -> None:
+    def __init__(self, stage: Stage, phone: Phone, port: PowerPort, order: Order, retries: int) -> None:
         self.phone = phone
         self._stage = stage
-        self._scenarios = tuple(scenarios)
+        self._order = order
         self._retries = retries
         self._plan: Plan | None = None
         self._played: dict[str, Played] = {}
@@ -61,6 +61,9 @@ class PhoneRun:
         self._status = Status("waiting", datetime.now(UTC), 0, 0)
         self._player = SittingPlayer(stage, phone, port, self._report)
         self._port = port
+        self.dark: LabFault | None = None
+        self._turn = threading.Lock()
+        self._plan_done = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=phone.name, daemon=True)
 
@@ -138,17 +141,22 @@ class PhoneRun:
         self._settle_plan()
         for sitting in self._plan.sittings if self._plan else ():
             self._play_and_keep(sitting)
-        self._report("done")
+        self._leave_powered()
+        with self._change:
+            self._plan_done = True
+            self._report("done")
+            self._change.notify_all()
         while not self._closing.is_set() and not self._stage.cancel.is_set():
             try:
                 sitting = self._confirmations.get(timeout=_POLL)
             except queue.Empty:
                 continue
             self._play_and_keep(sitting)
+            self._leave_powered()
             self._report("done")
 
     def _settle_plan(self) -> None:
-        final = plan(self._scenarios, self.firmware)
+        final = plan(self._order.packed, self.firmware, wanted=self._order.wanted)
         with self._change:
             self._plan = final
             self._status = Status(self._status.text, self._status.since, 0, len(final.sittings))
@@ -163,12 +171,28 @@ class PhoneRun:
         if played.fault is not None and power_is_lost(played.fault):
             raise played.fault
 
+    @contextmanager
+    def by_hand(self) -> Iterator[ByHand]:
+        """The phone itself, once its plan is done; nothing else is played on it meanwhile."""
+        with self._change:
+            self._change.wait_for(lambda: self._plan_done or self._failure is not None)
+            if self._failure is not None:
+                raise self._failure
+        with self._turn:
+            self._report("by hand")
+            yield ByHand(self._stage, self.phone, self._port, self.firmware)
+            self._report("done")
+
     def _play(self, sitting: PlannedSitting) -> Played:
+        with self._turn:
+            return self._attempt(sitting)
+
+    def _attempt(self, sitting: PlannedSitting) -> Played:
         for attempt in range(1, self._retries + 2):
-            folder, fault = self._player.play(sitting, attempt)
-            if fault is None or power_is_lost(fault):
+            played = self._player.play(sitting, attempt)
+            if played.whole or power_is_lost(played.fault):
                 break
-        return Played(sitting, folder, fault, attempt)
+        return played
 
     def _fail(self, error: Exception) -> None:
         with self._change:
@@ -177,18 +201,23 @@ class PhoneRun:
             self._change.notify_all()
 
     def _leave_powered(self) -> None:
-        try:
-            self._port.on()
-        except LabFault as fault:
-            self._stage.lab.events.publish(EventName.FAULT, device=self.phone.name, text=f"left without power: {fault}")
+        """Power on, tried again while the switch is slow to answer; the journal has what stays dark all the same."""
+        for _ in range(_POWER_TRIES):
+            try:
+                self._port.on()
+            except LabFault as fault:
+                self.dark = fault
+            else:
+                self.dark = None
+                return
 
 
 class Campaign:
     """All phones of a run."""
 
-    def __init__(self, stage: Stage, phones: Mapping[str, tuple[Phone, PowerPort, Sequence[Scenario]]], retries: int = 0) -> None:
+    def __init__(self, stage: Stage, phones: Mapping[str, tuple[Phone, PowerPort, Order]], retries: int = 0) -> None:
         self._stage = stage
-        self.runs = {name: PhoneRun(stage, phone, port, scenarios, retries) for name, (phone, port, scenarios) in phones.items()}
+        self.runs = {name: PhoneRun(stage, phone, port, order, retries) for name, (phone, port, order) in phones.items()}
 
     def start(self) -> None:
         """Begin to play on every phone."""
@@ -199,11 +228,17 @@ class Campaign:
         """What each phone is doing."""
         return {name: run.status for name, run in self.runs.items()}
 
+    @property
+    def dark(self) -> Mapping[str, LabFault]:
+        """Phones that could not be powered again, and why."""
+        return {name: run.dark for name, run in self.runs.items() if run.dark is not None}
+
     def close(self, *, interrupted: bool) -> None:
-        """End every thread within a bound; each leaves its phone powered."""
+        """End every thread within a bound; each leaves its phone powered, or is `dark`."""
         if interrupted:
             self._stage.cancel.set()
         for run in self.runs.values():
             run.close()
+        deadline = time.monotonic() + _JOIN
         for run in self.runs.values():
-            run.join(_JOIN)
+            run.join(max(0.0, deadline - time.monotonic()))

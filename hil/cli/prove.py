@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -108,7 +109,7 @@ def testbed_of(defects: Sequence[dict[str, str]], variants: Sequence[dict[str, s
         "rate": rate,
         "times": {"boot_limit": 900, "quiet": 60, "settle": 60, "off_time": 0.1},
         "network": {"interface": "lab0", "address": "192.0.2.1", "dhcp": {"first": "192.0.2.200", "last": "192.0.2.220"}},
-        "power": {"kind": "snmp", "address": "192.0.2.2"},
+        "power": {"kind": "snmp", "address": "192.0.2.2", "timeout": 3, "limit": 30},
         "phones": phones,
     }
 
@@ -130,10 +131,12 @@ def play(testbed: Path, report_dir: Path) -> Record:
         str(testbed),
         "--report-dir",
         str(report_dir),
+        "--bench-retries=2",
         "-q",
         "--tb=no",
     ]
-    played = subprocess.run(command, stdout=sys.stderr, cwd=SUITE.parent, check=False)
+    own_state = {**os.environ, "HIL_STATE": str(testbed.parent / "state")}
+    played = subprocess.run(command, stdout=sys.stderr, cwd=SUITE.parent, env=own_state, check=False)
     run = _latest(report_dir)
     if run is None or run == before:
         raise LabFault("the night of the proof left no record", tried="pytest suite", seen=f"exit {played.returncode}")

@@ -21,8 +21,8 @@ from hil.judge.verdict import Inconclusive
 from hil.scenario import Scenario
 from hil.settings.interpret import interpret
 from hil.settings.profiles import profiles
+from hil.settings.writer import UPGRADE_FILE, phone_file_name
 
-UPGRADE_FILE = "J100Supgrade.txt"
 _SCEP_PATH = re.compile(r"/scep/(?P<device>[^/]+)/(?P<slot>[123])/pkiclient\.exe")
 
 
@@ -170,7 +170,7 @@ class Sitting:
         return self.phone if said.client_mac == self.manifest.mac and address in leased else None
 
     def _settings_read(self, boot: Boot, device: str) -> Iterator[Fetch]:
-        own_file = f"{self.identity.mac_digits}.txt"
+        own_file = phone_file_name(self.identity)
         for fetch in boot.transcript.fetches:
             if fetch.status == 200 and fetch.path.endswith(own_file) and self.speaker(boot, fetch) == device:
                 yield fetch

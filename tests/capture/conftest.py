@@ -72,11 +72,11 @@ def framed(packet: bytes) -> bytes:
 
 def pcap(frames: Sequence[bytes], link: int = 1, order: str = "<", nano: bool = False) -> bytes:
     tick = 1 if nano else 1_000
-    out = pack(order + "IHHiIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, 262_144, link)
+    out = bytearray(pack(order + "IHHiIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, 262_144, link))
     for index, frame in enumerate(frames):
         seconds, rest = divmod(START + index * STEP, 10**9)
         out += pack(order + "IIII", seconds, rest // tick, len(frame), len(frame)) + frame
-    return out
+    return bytes(out)
 
 
 def block(order: str, kind: int, body: bytes) -> bytes:

@@ -42,7 +42,7 @@ def told(summary: CaptureSummary) -> dict[str, Any]:
 
 
 def traffic(tool: Any, file: Path) -> dict[str, Any]:
-    """What passes between start and stop is in the capture; what the filter leaves out, and the markers, are not in its transcript."""
+    """What passes between start and stop is in the capture; what the filter leaves out is not, markers are in no transcript."""
     shell("ip link set lo up")
     recorder = Recorder([Source("lo", "tcp port 8080")], file, tool)
     recorder.start()

@@ -121,11 +121,11 @@ def test_a_lost_message_does_not_shift_the_pairs_after_it(workshop: Any, lost: s
     assert any(GAP in problem for problem in transcript.problems)
 
 
-def test_pipelined_requests_are_answered_in_order(workshop: Any, tmp_path: Path) -> None:
+def test_pipelined_requests_are_answered_in_order(workshop: Any) -> None:
     talk = workshop.Talk()
     packets = [*talk.opening(), talk.ask(workshop.request("/a") + workshop.request("/b")), talk.ask(workshop.request("/c"))]
     packets.append(talk.answer(workshop.reply(b"a") + workshop.reply(b"bb") + workshop.reply(b"ccc")))
-    transcript = workshop.of(packets)
+    transcript = workshop.of(packets)  # tshark pairs by frame, and so cannot tell two requests in one frame apart
     assert [(fetch.path, fetch.request_frame, fetch.size) for fetch in transcript.fetches] == [
         ("/a", 4, 1),
         ("/b", 4, 2),
@@ -165,7 +165,7 @@ def test_expect_continue_pairs_with_the_final_reply(workshop: Any, tmp_path: Pat
     text = workshop.request("/p", "POST", b"x" * 30, "Expect: 100-continue\r\n")
     packets = [*talk.opening(), talk.ask(text[:-30]), talk.answer(b"HTTP/1.1 100 Continue\r\n\r\n"), talk.ask(text[-30:])]
     packets.append(talk.answer(workshop.reply(b"done")))
-    assert only(workshop.of(packets)) == (6, 7, "/p", 200, 4)
+    assert only(agreed(workshop, packets, tmp_path / "c")) == (6, 7, "/p", 200, 4)
 
 
 def test_the_reply_to_head_has_no_body(workshop: Any) -> None:

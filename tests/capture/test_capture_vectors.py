@@ -69,7 +69,6 @@ def test_messages_open_with_the_keys(vectors: Path, name: str) -> None:
     for message in asked:
         if message.csr is not None:
             assert message.csr.signature_valid
-            assert "phone" in message.csr.subject or message.csr.subject.startswith(("CN=p,", "CN=p2,", "CN=", "O="))
     for one in transcript.exchanges:
         if one.reply is not None and one.reply.issued and one.request is not None and one.request.csr is not None:
             assert one.request.csr.public_key_der in {certificate.public_key_der for certificate in one.reply.issued}

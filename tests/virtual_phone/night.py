@@ -149,7 +149,8 @@ def night(folder: Path) -> dict[str, object]:
     command("scepserver", "ca", "-init", "-keySize", "2048", "-years", "2", "-organization", "Lab", "-depot", str(depot))
     # The servers' address has to stay while the phone's link comes and goes.
     command("ip", "addr", "add", f"{RIG}/32", "dev", "lo")
-    server, syslog = Server(), []
+    server = Server()
+    syslog: list[str] = []
     with contextlib.ExitStack() as stack:
         clock, log = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
         clock.bind((RIG, 123))

@@ -122,6 +122,7 @@ def serve() -> Iterator[Serve]:
 
     def start(answer: bytes) -> str:
         listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(10)
         listeners.append(listener)
 
         def run() -> None:
@@ -132,7 +133,7 @@ def serve() -> Iterator[Serve]:
                     request += caller.recv(65536)
                 caller.sendall(answer.replace(b"@", request))
 
-        threads.append(threading.Thread(target=run))
+        threads.append(threading.Thread(target=run, daemon=True))
         threads[-1].start()
         return f"http://127.0.0.1:{listener.getsockname()[1]}/dir/file?a=b"
 

@@ -1,0 +1,39 @@
+"""Whole runs of the suite on the virtual bench, each in a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for night_rig: test modules cannot import each other otherwise
+
+from night_rig import Ended, Rig
+
+PROGRAMS = ("ip", "unshare", "setpriv", "snmpd", "dnsmasq", "dumpcap", "tshark")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs() -> None:
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """Starts runs of one test."""
+    made = Rig(tmp_path)
+    yield made
+    made.clear_away()
+
+
+@pytest.fixture(scope="session")
+def whole_night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
+    """The whole suite, played once on all three phones."""
+    made = Rig(tmp_path_factory.mktemp("night"))
+    yield made.play("-v", seconds=280)
+    made.clear_away()
