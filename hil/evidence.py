@@ -129,5 +129,5 @@ class SittingManifest(_Frozen):
 
 def read_events(file: Path) -> tuple[dict[str, object], ...]:
     """The lines of a boot's event log; a last line cut short by a lost machine is left out."""
-    lines = file.read_text(encoding="utf-8").split("\n")
+    lines = file.read_bytes().split(b"\n")
     return tuple(json.loads(line) for line in lines[:-1] if line)

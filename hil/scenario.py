@@ -57,9 +57,15 @@ Step = Restart | ChangeSettings | PassTime
 
 
 def _shown(name: str, value: str) -> str:
-    if name == "SCEPPASSWORD" and value and not value.startswith("$"):
-        return "<secret>"
-    return value or '""'
+    """A setting as it may be shown: a password is hidden unless it is empty or a macro alone, which tells nothing."""
+    hidden = ("PASS" in name or name == "SNMPSTRING") and value not in ("", "$SERIALNO", "$MACADDR", "$MACADDR_UPPER")
+    return f"{name}=<secret>" if hidden else f"{name}={value}" if value else f'{name}=""'
+
+
+def _told(step: Step) -> str:
+    if isinstance(step, ChangeSettings):
+        return f"ChangeSettings({' '.join(_shown(name, value) for name, value in step.settings)})"
+    return repr(step)
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,9 @@ class Scenario:
     @property
     def text(self) -> str:
         """The scenario in one line, as reports and progress show it."""
-        words = [f"{name}={_shown(name, value)}" for name, value in (*self.settings, *self.common)]
+        words = [_shown(name, value) for name, value in (*self.settings, *self.common)]
         words += [repr(answer) for answer in self.ca if answer != Issue()]
-        words += [repr(step) for step in self.steps]
+        words += [_told(step) for step in self.steps]
         words += [f"slot {self.slot}"] if self.slot else []
         words += [f"with ({mate.text})" for mate in self.mates]
         return " ".join(words) or "defaults"

@@ -17,7 +17,11 @@ FINAL_STATUS = ("SUCCESS", "FAILURE")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a boot may take: phone seconds until it must have ended, and of silence that count as an end."""
+    """How long a boot may take, in phone seconds.
+
+    `limit` holds from power-on to the settings, and again from the settings to the last answer;
+    `quiet` is the silence that counts as an end.
+    """
 
     limit: float
     quiet: float
@@ -59,7 +63,7 @@ def await_end(
 
     Silence is `patience.quiet` phone seconds without an event of the device, but at least twice what the
     device took from its settings to its slowest answer, so that a slow key generation is not taken for
-    an absence. Returns whether that came before `patience.limit`.
+    an absence. Returns whether that came before `patience.limit` was over.
     """
     deadline = clock.now() + timedelta(seconds=patience.limit)
     reader = events.subscribe(since)
@@ -82,6 +86,7 @@ def await_end(
             last = event.at
             if event.name is EventName.FILE_SERVED and event.details.get("path") == own_file:
                 settings_at = event.at
+                deadline = event.at + timedelta(seconds=patience.limit)
             slot = answered(event, device)
             if slot is not None:
                 open_slots.discard(slot)

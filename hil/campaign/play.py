@@ -61,6 +61,7 @@ class SittingPlayer:
     port: PowerPort
     report: Callable[[str], None]
     firmware: Firmware | None = None
+    seen: bool = False
 
     @property
     def reference_device(self) -> str:
@@ -155,8 +156,10 @@ class SittingPlayer:
                 self.port.off()
                 events.publish(EventName.POWER_OFF, device=self.phone.name)
             ended = stage.clock.now()
-            self._observe_firmware(events.since(since))
+            happened = events.since(since)
+            self._observe_firmware(happened)
             events.publish(EventName.BOOT_ENDS, device=self.phone.name)
+        self._check_servers(happened)
         whole = summary[0]
         return BootManifest(
             index=index,
@@ -235,15 +238,23 @@ class SittingPlayer:
         return beside
 
     def _join_reference(self, beside: _Reference) -> None:
-        beside.thread.join(_REFERENCE_JOIN)
+        patience = _REFERENCE_JOIN + self.stage.times.boot_limit / self.stage.clock.rate
+        beside.thread.join(patience)
         if beside.thread.is_alive():
-            raise LabFault("the reference did not finish its boot", phone=self.phone.name, tried=f"{_REFERENCE_JOIN:.0f} s")
+            raise LabFault("the reference did not finish its boot", phone=self.phone.name, tried=f"{patience:.0f} s")
         if beside.fault:
             raise LabFault("the reference failed", phone=self.phone.name, seen=repr(beside.fault[0])) from beside.fault[0]
+
+    def _check_servers(self, events: tuple[Event, ...]) -> None:
+        """Raise what the bench's servers reported of themselves; a boot beside a broken server shows nothing of the phone."""
+        for event in events:
+            if event.name is EventName.FAULT and self._mine(event):
+                raise LabFault("a server of the bench failed", phone=self.phone.name, seen=str(event.details.get("text")))
 
     def _observe_firmware(self, events: tuple[Event, ...]) -> None:
         for event in events:
             if event.device == self.phone.name and event.name is EventName.FILE_SERVED:
+                self.seen = True
                 found = _FIRMWARE.search(str(event.details.get("user_agent")))
                 if found:
                     self.firmware = Firmware(found[1])

@@ -136,7 +136,7 @@ class PhoneRun:
         census = self._play(CENSUS)
         if census.fault is not None:
             raise census.fault
-        if self.firmware is None:
+        if not self._player.seen:
             raise NotSeen(f"{self.phone.name} was powered on and never fetched its settings")
         self._settle_plan()
         for sitting in self._plan.sittings if self._plan else ():

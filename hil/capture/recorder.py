@@ -120,7 +120,19 @@ class Recorder:
         if self.tool == "scapy":
             pairs = [text for marker in self._markers for text in (marker.source.interface, marker.capture_filter)]
             return [sys.executable, "-m", "hil.capture.sniffer", seconds, *pairs]
-        command = ["dumpcap", "-q", "-n", "-a", f"duration:{seconds}", "-w", "-"]  # to our file: dumpcap gives up root's rights
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "--",
+            "dumpcap",
+            "-q",
+            "-n",
+            "-a",
+            f"duration:{seconds}",
+            "-w",
+            "-",
+        ]  # to our file: dumpcap gives up root's rights
         for marker in self._markers:
             command += ["-i", marker.source.interface, "-B", str(BUFFER_MIB)]
             command += ["-f", marker.capture_filter] if marker.capture_filter else []

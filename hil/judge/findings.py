@@ -10,6 +10,7 @@ from hil.errors import LabFault, Misuse
 from hil.judge.observation import Observation, Where
 from hil.judge.rules import RULES, Rule, Told
 from hil.judge.verdict import NotObserved, Verdict
+from hil.scenario import Issue
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,22 @@ def applicable(told: Told, restarts: bool) -> Iterable[str]:
     """The facts that a scenario can show.
 
     Without a profile that is whether there was contact, and where a person is asked for the password
-    whether one was made up; facts about a restart need one.
+    whether one was made up; no document says what a profile whose certificate is being deleted asks.
+    Facts about a restart need one, and a CA that grants: who was refused may ask again.
     """
     if told.profile is None:
         return ("contacted",)
     if told.profile.prompts_user:
         return ("challenges_sent",)
-    left_out = {"challenges_sent"} | (set() if restarts else {"enrolments_after_restart"})
+    if told.scenario.deletes:
+        return ()
+    repeats = restarts and isinstance(told.scenario.ca[0], Issue)
+    left_out = {"challenges_sent"} | (set() if repeats else {"enrolments_after_restart"})
     return (fact for fact in RULES if fact not in left_out)
 
 
 def require_sound_reference(reference: Observation, told: Told, *, restarts: bool) -> None:
-    """Raise `LabFault` where the reference itself breaks a documented or standard rule."""
+    """Raise `LabFault` where the reference itself breaks a documented or standard rule, or the CA failed it."""
     for fact in applicable(told, restarts):
         rule = RULES[fact]
         if rule.expected is None:
@@ -95,6 +100,9 @@ def require_sound_reference(reference: Observation, told: Told, *, restarts: boo
             raise LabFault(
                 f"the reference breaks {rule.source}: {fact} is {shown} where {expected!r} is due", seen=reference.device
             )
+    granted = told.profile is not None and told.scenario.enrols and isinstance(told.scenario.ca[0], Issue)
+    if granted and not reference.enrolled:
+        raise LabFault("the CA granted the reference no certificate, so it may have failed the phone too", seen=reference.device)
 
 
 def _verdict(rule: Rule, seen: Sighting, expected: object) -> Verdict:

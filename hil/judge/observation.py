@@ -227,22 +227,28 @@ class Observation:
     @property
     def challenges_sent(self) -> int:
         """How many enrolments carried a challengePassword."""
-        messages = [seen.exchange.request for seen in self.enrolments]
-        return sum(
-            message is not None and message.csr is not None and bool(message.csr.challenge_password) for message in messages
-        )
+        sent = 0
+        for seen in self.enrolments:
+            if seen.exchange.request is None or seen.exchange.request.csr is None:
+                raise NotObserved(f"{self.device}: frame {seen.exchange.request_frame} holds no readable CSR")
+            sent += bool(seen.exchange.request.csr.challenge_password)
+        return sent
+
+    @property
+    def granted(self) -> tuple[Seen, ...]:
+        """The exchanges in which the CA granted a certificate to this device and slot."""
+        replies = ((seen, seen.exchange.reply) for seen in self.seen)
+        return tuple(seen for seen, reply in replies if reply is not None and reply.status is PkiStatus.SUCCESS)
 
     @property
     def enrolled(self) -> bool:
         """Whether the CA granted a certificate to this device and slot."""
-        return any(seen.exchange.reply is not None and seen.exchange.reply.status is PkiStatus.SUCCESS for seen in self.seen)
+        return bool(self.granted)
 
     @property
     def enrolled_boots(self) -> tuple[int, ...]:
         """Numbers of the boots in which the CA granted a certificate."""
-        return tuple(
-            seen.boot for seen in self.seen if seen.exchange.reply is not None and seen.exchange.reply.status is PkiStatus.SUCCESS
-        )
+        return tuple(seen.boot for seen in self.granted)
 
     def _first(self) -> tuple[Seen, PkiMessage]:
         if not self.enrolments:
@@ -261,9 +267,13 @@ class Observation:
     @cached_property
     def request(self) -> RequestFacts:
         seen, message = self._first()
-        nonces = [m.sender_nonce for m in (s.exchange.request for s in self.seen) if m is not None and m.sender_nonce]
-        fresh = len(set(nonces)) == len(nonces) and not set(nonces) & set(self._nonces_of_others)
-        return RequestFacts(message, seen.exchange.method, message.digest, fresh and bool(nonces), seen.where)
+        distinct: list[PkiMessage] = []
+        for sent in (each.exchange.request for each in self.seen):
+            if sent is not None and sent not in distinct:  # what is sent again octet for octet is no other message
+                distinct.append(sent)
+        nonces = [sent.sender_nonce for sent in distinct]
+        fresh = all(nonces) and len(set(nonces)) == len(nonces) and not set(nonces) & set(self._nonces_of_others)
+        return RequestFacts(message, seen.exchange.method, message.digest, fresh, seen.where)
 
     @cached_property
     def ca(self) -> CaFacts:

@@ -59,7 +59,8 @@ def _family(told: Told) -> str:
 
 def _enrolments_after_restart(told: Told) -> int:
     """One for each time that the certificate was deleted and enrolment then allowed again."""
-    values = [dict(step.settings).get("DELETE_SCEP_CERT") for step in told.scenario.steps if isinstance(step, ChangeSettings)]
+    changes = [dict(step.settings) for step in told.scenario.steps if isinstance(step, ChangeSettings)]
+    values = [change["DELETE_SCEP_CERT"] for change in changes if "DELETE_SCEP_CERT" in change]
     return sum(before == "1" and after == "0" for before, after in pairwise(values))
 
 

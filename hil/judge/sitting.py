@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from hil.capture.transcript import Exchange, Fetch, Transcript, read_capture
 from hil.evidence import BootManifest, SittingManifest
 from hil.identity import Firmware, Identity
 from hil.judge.observation import Observation, Seen
-from hil.judge.rules import Told
+from hil.judge.rules import DURING_BOOT_SECONDS, Told
 from hil.judge.verdict import Inconclusive
 from hil.scenario import Scenario
 from hil.settings.interpret import interpret
@@ -40,6 +41,12 @@ class Boot:
 
     manifest: BootManifest
     transcript: Transcript
+
+    def phone_time(self, capture_time: datetime, sitting: SittingManifest) -> datetime:
+        """A capture's real time in phone time, anchored to the first SNTP reply in the capture if there is one."""
+        for reply in self.transcript.time_replies:
+            return reply.transmit + (capture_time - reply.time) * sitting.rate
+        return sitting.phone_time(capture_time)
 
 
 @dataclass
@@ -85,6 +92,21 @@ class Sitting:
                 raise Inconclusive(f"{where}: {boot.manifest.capture}: {'; '.join(boot.transcript.problems[:3])}")
             if not any(self._settings_read(boot, self.phone)):
                 raise Inconclusive(f"{where}: {self.phone} was not seen to fetch its settings, so nothing it left undone counts")
+
+    def require_patience(self, slot: int) -> None:
+        """Raise `Inconclusive` where a phone that did not enrol in `slot` was given less time than counts as booting."""
+        if self._observation(self.phone, slot, ("main",)).enrolments:
+            return
+        for boot in self.boots:
+            if boot.manifest.kind != "main":
+                continue
+            last = max(fetch.reply_time for fetch in self._settings_read(boot, self.phone) if fetch.reply_time)
+            given = (boot.manifest.ended - boot.phone_time(last, self.manifest)).total_seconds()
+            if given < DURING_BOOT_SECONDS:
+                where = f"{self.manifest.sitting}, boot {boot.manifest.index}"
+                too_early = f"power went off {given:.0f} s after the settings were read"
+                remedy = f"a phone may take {DURING_BOOT_SECONDS:.0f} s to enrol, so raise times.boot_limit"
+                raise Inconclusive(f"{where}: {too_early}; {remedy}")
 
     def require_witness(self) -> None:
         """Raise `Inconclusive` unless the phone was granted a certificate somewhere in this sitting."""
@@ -183,6 +205,6 @@ class Sitting:
             if fetch.reply_time is not None and fetch.reply_time <= exchange.request_time
         ]
         since_settings = (exchange.request_time - max(read)).total_seconds() * manifest.rate if read else None
-        time = manifest.phone_time(exchange.request_time)
+        time = boot.phone_time(exchange.request_time, manifest)
         since_power_on = (time - boot.manifest.power_on).total_seconds()
         return Seen(exchange, boot.manifest.index, boot.manifest.capture, time, since_power_on, since_settings)

@@ -39,6 +39,9 @@ VARIANTS: Mapping[str, Variant] = {
     "txid-random": Variant("takes 32 random hex digits as transactionID", lambda h: replace(h, transaction_id=_random_id)),
     "txid-hash": Variant("takes the MD5 of the public key as transactionID", lambda h: replace(h, transaction_id=_md5_of_key)),
     "txid-decimal": Variant("takes a number of 20 digits as transactionID", lambda h: replace(h, transaction_id=_decimal_id)),
+    "triple-des": Variant(
+        "takes DES, SCEPENCALG 0, for triple DES", lambda h: replace(h, ciphers={**h.ciphers, "0": "tripledes_3key"})
+    ),
     "sha-with-rsa": Variant(
         "names the digest in SignerInfo's signature algorithm", lambda h: replace(h, names_digest_in_signature=True)
     ),
@@ -96,10 +99,10 @@ DEFECTS: Mapping[str, Defect] = {
     "aes-asked-des-used": Defect(
         "encrypts with DES where SCEPENCALG is 1", "CIPHER-AES", lambda h: replace(h, ciphers={**h.ciphers, "1": "des"})
     ),
-    "des-asked-3des-used": Defect(
-        "encrypts with triple DES where SCEPENCALG is 0",
+    "des-asked-aes-used": Defect(
+        "encrypts with AES-256 where SCEPENCALG is 0",
         "CIPHER-DES",
-        lambda h: replace(h, ciphers={**h.ciphers, "0": "tripledes_3key"}),
+        lambda h: replace(h, ciphers={**h.ciphers, "0": h.ciphers["1"]}),
     ),
     "challenge-missing": Defect(
         "sends no challenge where SCEPPASSWORD is not set",

@@ -1,0 +1,74 @@
+"""Stored evidence judged again, with no bench."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from night_rig import NO_BENCH, Ended, Rig
+
+from hil.judge.verdict import Verdict
+
+pytestmark = pytest.mark.timeout(400)
+
+def replay(rig: Rig, run: Path, *words: str) -> Ended:
+    return rig.play("--replay", str(run), *words, testbed=None, plugin=NO_BENCH, PATH="/nonexistent", name="replay")
+
+
+def part_of(night: Ended, folder: Path, *sittings: str) -> Path:
+    """A run that holds keys and those sittings of j179-1 alone."""
+    run = folder / "part"
+    shutil.copytree(night.run / "keys", run / "keys")
+    for sitting in sittings:
+        shutil.copytree(night.run / "evidence" / "j179-1" / sitting, run / "evidence" / "j179-1" / sitting)
+    return run
+
+
+def sitting_of(night: Ended, name: str) -> str:
+    (sitting,) = {test.sitting for test in night.record.tests if test.name == name and test.phone == "j179-1"}
+    assert sitting is not None
+    return sitting
+
+
+def test_evidence_carried_elsewhere_gives_the_same_verdicts(whole_night: Ended, rig: Rig) -> None:
+    carried = rig.folder / "carried"
+    shutil.copytree(whole_night.run, carried)
+    again = replay(rig, carried)
+    assert again.code == 0, again.said
+    assert not again.state.exists()
+    assert again.verdicts == whole_night.verdicts
+    first, second = ({test.id: test.findings for test in ended.record.tests} for ended in (whole_night, again))
+    assert first == second
+    assert again.record.run.replay_of == "carried"
+
+
+def test_latest_can_be_named(whole_night: Ended, rig: Rig) -> None:
+    again = replay(rig, whole_night.reports / "latest", "-k", "keylen_default")
+    assert again.code == 0, again.said
+    assert again.record.run.replay_of == whole_night.run.name
+    assert set(again.verdicts.values()) == {Verdict.CONFORMS}
+
+
+def test_a_capture_that_was_cut_is_inconclusive(whole_night: Ended, rig: Rig) -> None:
+    sitting = sitting_of(whole_night, "test_keylen_default")
+    run = part_of(whole_night, rig.folder, sitting)
+    capture = run / "evidence" / "j179-1" / sitting / "boot-2.pcapng"
+    capture.write_bytes(capture.read_bytes()[: capture.stat().st_size // 2])
+    again = replay(rig, run, "-k", "keylen_default")
+    assert again.code == 12, again.said
+    assert set(again.verdicts.values()) == {Verdict.INCONCLUSIVE}
+    assert "boot-2.pcapng" in again.said
+
+
+def test_a_scenario_that_was_never_played_is_inconclusive(whole_night: Ended, rig: Rig) -> None:
+    run = part_of(whole_night, rig.folder, sitting_of(whole_night, "test_keylen_default"))
+    again = replay(rig, run, "-k", "keylen_default or ca_identifier_set")
+    assert again.code == 12, again.said
+    assert sorted(again.verdicts.values()) == [Verdict.CONFORMS, Verdict.INCONCLUSIVE]
+
+
+def test_a_folder_without_evidence_is_refused(rig: Rig) -> None:
+    again = replay(rig, rig.folder)
+    assert again.code == 10
+    assert "holds no evidence" in again.said

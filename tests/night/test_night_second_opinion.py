@@ -1,0 +1,134 @@
+"""What the night read in its captures, held against Wireshark's reading of the same files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from night_rig import Ended
+
+from hil.capture.transcript import read_capture
+from hil.capture.tshark import Seen, disagreements, read_with_tshark
+from hil.report.record import InCapture, Sitting
+
+OPERATIONS = {"csr": "PKIOperation", "request": "PKIOperation", "ca": "GetCACert"}
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def opinions(whole_night: Ended) -> dict[str, tuple[Seen, ...]]:
+    """Every capture of the night, by its path in the run, as tshark reads it."""
+    files = sorted(whole_night.run.glob("evidence/*/*/*.pcapng"))
+    with ThreadPoolExecutor(2) as pool:
+        return {str(file.relative_to(whole_night.run)): seen for file, seen in zip(files, pool.map(read_with_tshark, files))}
+
+
+@pytest.fixture(scope="module")
+def enrolment(whole_night: Ended) -> str:
+    """The capture of a boot of j179-1 in which three profiles enrol."""
+
+    def is_it(sitting: Sitting) -> bool:
+        return sitting.phone == "j179-1" and len(sitting.scenarios) == 3
+
+    sitting = next(filter(is_it, whole_night.record.sittings))
+    (capture,) = (boot.capture for boot in sitting.boots if boot.kind == "main")
+    assert capture is not None
+    return capture
+
+
+def pointed_at(night: Ended, capture: str, *groups: str) -> set[int]:
+    """The frames of `capture` that findings about those groups of facts name as their proof."""
+    findings = [finding for test in night.record.tests for finding in test.findings]
+    places = [
+        place
+        for finding in findings
+        if finding.fact.split(".")[0] in groups
+        for place in (finding.phone_seen, finding.reference_seen)
+    ]
+    return {place.frame for place in places if isinstance(place, InCapture) and place.file == capture}
+
+
+def test_both_readings_agree_on_every_exchange(whole_night: Ended, opinions: dict[str, tuple[Seen, ...]]) -> None:
+    exchanges = 0
+    for file, second in opinions.items():
+        transcript = read_capture(whole_night.run / file)
+        assert disagreements(transcript, second) == (), file
+        exchanges += len(transcript.exchanges)
+    assert len(opinions) == sum(1 for _ in whole_night.run.glob("evidence/*/*/*.pcapng"))
+    assert exchanges > 3 * 40
+
+
+def test_every_proof_is_a_request_that_tshark_sees_there(whole_night: Ended, opinions: dict[str, tuple[Seen, ...]]) -> None:
+    checked = 0
+    for test in whole_night.record.tests:
+        for finding in test.findings:
+            due = OPERATIONS.get(finding.fact.split(".")[0])
+            for place in (finding.phone_seen, finding.reference_seen):
+                if due and isinstance(place, InCapture) and finding.fact != "ca.operations":
+                    shown = {seen.request_frame: seen.operation for seen in opinions[place.file]}
+                    assert shown.get(place.frame) == due, (test.id, finding.fact, place)
+                    checked += 1
+    assert checked > 100
+
+
+def test_tshark_shows_the_exchanges_at_the_frames_of_the_record(whole_night: Ended, enrolment: str) -> None:
+    command = ["tshark", "-r", str(whole_night.run / enrolment), "-Y", 'http.request.uri contains "PKIOperation"']
+    shown = subprocess.run(
+        [*command, "-T", "fields", "-e", "frame.number"], capture_output=True, text=True, timeout=60, check=True
+    )
+    frames = {int(line) for line in shown.stdout.split()}
+    named = pointed_at(whole_night, enrolment, "csr", "request")
+    assert len(named) == 6, "three profiles on the phone and three on the reference"
+    assert named <= frames
+
+
+def test_hil_decode_says_the_same(whole_night: Ended, enrolment: str) -> None:
+    hil = Path(sys.executable).with_name("hil")
+    command = [str(hil), "decode", "--json", "--key", str(whole_night.run / "keys" / "ca.key"), str(whole_night.run / enrolment)]
+    decoded = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+    assert decoded["problems"] == []
+    by_frame: dict[int, dict[str, Any]] = {entry["frames"]["request"]: entry for entry in decoded["exchanges"]}
+    checked = 0
+    for test in whole_night.record.tests:
+        for finding in test.findings:
+            sides = ((finding.phone, finding.phone_seen), (finding.reference, finding.reference_seen))
+            for value, place in sides:
+                if isinstance(place, InCapture) and place.file == enrolment and (shown := decoded_as(finding.fact)):
+                    group, name = shown
+                    assert by_frame[place.frame]["operation"] == "PKIOperation"
+                    message = by_frame[place.frame]["request"]
+                    assert (message["csr"] if group == "csr" else message)[name] == value, (test.id, finding.fact)
+                    checked += 1
+    assert checked >= 12
+
+
+def decoded_as(fact: str) -> tuple[str, str] | None:
+    """Where `hil decode --json` has what the record calls `fact`."""
+    return {
+        "csr.key_bits": ("csr", "key_bits"),
+        "csr.signature_valid": ("csr", "signature_valid"),
+        "csr.signature_digest": ("csr", "signature_digest"),
+        "request.content_cipher": ("message", "content_cipher"),
+        "request.signature_valid": ("message", "signature_valid"),
+        "request.digest": ("message", "digest"),
+        "request.message_type": ("message", "message_type"),
+    }.get(fact)
+
+
+def test_decoded_passwords_stay_hidden_unless_asked_for(whole_night: Ended, enrolment: str) -> None:
+    hil = Path(sys.executable).with_name("hil")
+    command = [str(hil), "decode", "--json", "--key", str(whole_night.run / "keys" / "ca.key"), str(whole_night.run / enrolment)]
+
+    def passwords(*options: str) -> set[str]:
+        said = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60, check=True).stdout
+        requests = [entry["request"] for entry in json.loads(said)["exchanges"] if entry["request"]]
+        return {request["csr"]["challenge_password"] for request in requests}
+
+    assert passwords() == {"present"}
+    assert passwords("--show-secrets") == {"19WZ17900002"}
