@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from hil.campaign.plan import PlannedBoot
 from hil.clock import Clock
@@ -13,6 +14,8 @@ from hil.scenario import Pend
 from hil.services.events import Event, EventStream
 
 FINAL_STATUS = ("SUCCESS", "FAILURE")
+_LONGEST = 3
+"""Limits after which a boot ends whatever the phone does, should it restart by itself time and again."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,13 @@ class Patience:
 
     limit: float
     quiet: float
+
+
+class Ended(NamedTuple):
+    """How a boot ended: whether in time, and the phone seconds from its settings to its slowest answer, 0 without one."""
+
+    in_time: bool
+    slowest: float
 
 
 def awaited_slots(boot: PlannedBoot, *, held: frozenset[int]) -> frozenset[int]:
@@ -42,9 +52,9 @@ def deleted_slots(boot: PlannedBoot) -> frozenset[int]:
 
 
 def answered(event: Event, device: str) -> int | None:
-    """The slot of `device` whose enrolment this event ends, None for any other event."""
+    """The slot of `device` whose enrolment this event ends, None for any other event; an answer that was not sent ends none."""
     final = event.name is EventName.SCEP_ANSWER and event.details.get("pki_status") in FINAL_STATUS
-    return event.slot if final and event.device == device else None
+    return event.slot if final and event.device == device and event.details.get("sent") is not False else None
 
 
 def await_end(
@@ -58,27 +68,28 @@ def await_end(
     clock: Clock,
     since: int,
     cancel: threading.Event,
-) -> bool:
+) -> Ended:
     """Wait until `device` has read `own_file` (URL path), every slot of `slots` is answered and, with `others`, then fell silent.
 
     Silence is `patience.quiet` phone seconds without an event of the device, but at least twice what the
     device took from its settings to its slowest answer, so that a slow key generation is not taken for
-    an absence. Returns whether that came before `patience.limit` was over.
+    an absence.
     """
     deadline = clock.now() + timedelta(seconds=patience.limit)
+    last_deadline = clock.now() + timedelta(seconds=_LONGEST * patience.limit)
     reader = events.subscribe(since)
     open_slots = set(slots)
     settings_at: datetime | None = None
     last: datetime | None = None
-    quiet = patience.quiet
+    slowest = 0.0
     while not cancel.is_set():
         now = clock.now()
         settled = settings_at is not None and not open_slots
-        silent_at = (last or now) + timedelta(seconds=quiet)
+        silent_at = (last or now) + timedelta(seconds=max(patience.quiet, 2 * slowest))
         if settled and (not others or now >= silent_at):
-            return True
+            return Ended(True, slowest)
         if now >= deadline:
-            return False
+            return Ended(False, slowest)
         until = min(deadline, silent_at) if settled and others else deadline
         for event in reader.wait(max(0.0, (until - now).total_seconds()), cancel):
             if event.device != device:
@@ -86,10 +97,10 @@ def await_end(
             last = event.at
             if event.name is EventName.FILE_SERVED and event.details.get("path") == own_file:
                 settings_at = event.at
-                deadline = event.at + timedelta(seconds=patience.limit)
+                deadline = min(event.at + timedelta(seconds=patience.limit), last_deadline)
             slot = answered(event, device)
             if slot is not None:
                 open_slots.discard(slot)
                 if settings_at is not None:
-                    quiet = max(quiet, 2 * (event.at - settings_at).total_seconds())
-    return False
+                    slowest = max(slowest, (event.at - settings_at).total_seconds())
+    return Ended(False, slowest)

@@ -4,8 +4,8 @@ A sitting is at most one scenario in each slot, with equal common settings and e
 scenario keeps its slot whatever else is selected, so that one night is comparable with the next. A
 phone that holds a SCEP certificate does not enrol again, so each sitting begins with a boot that
 clears what the one before it left. The census, a boot before all others, shows which firmware the
-phone runs, and the plan is made for that. A sitting in which nothing is expected to enrol ends with
-a control boot, the witness of its absence.
+phone runs, and the plan is made for that. A sitting in which nothing is expected to enrol begins with
+a control boot, the witness of its absence, which also tells how long an absence has to be watched.
 """
 
 from __future__ import annotations
@@ -71,10 +71,13 @@ def why_not_applicable(scenario: Scenario, firmware: Firmware | None) -> str | N
         return f"firmware {firmware} has one SCEP profile; profiles 2 and 3 came with {THREE_PROFILES_SINCE}"
     slot = slot_of(scenario, firmware)
     changed = [pair for step in scenario.steps if isinstance(step, ChangeSettings) for pair in step.settings]
-    for name, _ in (*scenario.settings, *scenario.common, *changed):
+    for name, value in (*scenario.settings, *scenario.common, *changed):
         parameter = find(slot_name(name, slot))
         if parameter is not None and parameter.since is not None and firmware < parameter.since:
             return f"firmware {firmware} does not know {parameter.name}; it came with {parameter.since}"
+        since = parameter.value_since.get(value) if parameter is not None else None
+        if since is not None and firmware < since:
+            return f"{name} {value} is documented from firmware {since}, not for {firmware}"
     return None
 
 
@@ -124,7 +127,7 @@ def _sitting(name: str, pack: Mapping[int, Scenario], confirms: str | None = Non
     scenarios = tuple(sorted(pack.items()))
     boots = [PlannedBoot("clear", ()), *_story(scenarios)]
     if not any(scenario.enrols for scenario in pack.values()):
-        boots += [PlannedBoot("clear", ()), PlannedBoot("control", ((1, CONTROL),))]
+        boots = [PlannedBoot("clear", ()), PlannedBoot("control", ((1, CONTROL),)), *boots]
     return PlannedSitting(name, scenarios, tuple(boots), confirms)
 
 
@@ -145,5 +148,6 @@ def _story(scenarios: Sequence[tuple[int, Scenario]]) -> list[PlannedBoot]:
 
 
 def _overlaid(scenario: Scenario, settings: tuple[tuple[str, str], ...]) -> Scenario:
-    merged = dict(scenario.settings) | dict(settings)
-    return Scenario(tuple(merged.items()), scenario.common, scenario.slot, scenario.ca)
+    changed = dict(settings)
+    common = tuple((name, changed.pop(name, value)) for name, value in scenario.common)
+    return Scenario(tuple((dict(scenario.settings) | changed).items()), common, scenario.slot, scenario.ca)

@@ -62,6 +62,8 @@ class SittingPlayer:
     report: Callable[[str], None]
     firmware: Firmware | None = None
     seen: bool = False
+    _slowest: float = 0.0
+    """Phone seconds from settings to the slowest answer in the sitting's boots so far."""
 
     @property
     def reference_device(self) -> str:
@@ -73,6 +75,7 @@ class SittingPlayer:
         folder.mkdir(parents=True)
         boots: list[BootManifest] = []
         fault: Exception | None = None
+        self._slowest = 0.0
         reference = self.stage.reference(self.stage, self.phone, self.firmware) if self.firmware else None
         try:
             held: set[int] = set()
@@ -208,7 +211,10 @@ class SittingPlayer:
             summary.append(recorder.stop())
 
     def _live(self, boot: PlannedBoot, since: int, held: frozenset[int]) -> None:
-        """Wait until the boot has shown what it is for, then until nothing that it started can be lost with the power."""
+        """Wait until the boot has shown what it is for, then until nothing that it started can be lost with the power.
+
+        Silence counts as an end only after twice the time that the slowest enrolment of the sitting took.
+        """
         stage, times = self.stage, self.stage.times
         slots = awaited_slots(boot, held=held)
         ended = await_end(
@@ -217,14 +223,15 @@ class SittingPlayer:
             slots,
             own_file=f"/{phone_file_name(self.phone.identity)}",
             others=boot.kind != "clear" and len(slots) < len(boot.scenarios),
-            patience=Patience(times.boot_limit, times.quiet),
+            patience=Patience(times.boot_limit, max(times.quiet, 2 * self._slowest)),
             clock=stage.clock,
             since=since,
             cancel=stage.cancel,
         )
         self._check_cancelled()
+        self._slowest = max(self._slowest, ended.slowest)
         stage.clock.wait(stage.cancel, times.settle + boot.lives_on)
-        stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=ended)
+        stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=ended.in_time)
 
     def _start_reference(self, reference: ReferencePhone) -> _Reference:
         def boot() -> None:

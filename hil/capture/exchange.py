@@ -5,7 +5,6 @@ Reading is tolerant: each tolerance used becomes a note, each defect a problem o
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +21,7 @@ from hil.capture.http import Message
 from hil.capture.streams import Round
 from hil.scep.certificate import Certificate
 from hil.scep.messages import PkiMessage, read_capabilities, read_certificates, read_message
+from hil.scep.query import decode_url_message, parameters
 
 OPERATIONS: Final = ("GetCACaps", "GetCACert", "GetCACertChain", "GetNextCACert", "PKIOperation")
 CERTIFICATE_OPERATIONS: Final = ("GetCACert", "GetCACertChain", "GetNextCACert")
@@ -69,51 +69,15 @@ def path_of(target: str) -> str:
     return path
 
 
-def query_of(target: str) -> dict[str, str]:
-    """The query's parameters, undecoded, by their names in lower case; the first of a name counts."""
-    found: dict[str, str] = {}
-    for pair in target.partition("?")[2].split("&"):
-        name, _, value = pair.partition("=")
-        found.setdefault(name.lower(), value)
-    return found
-
-
 def is_scep(target: str) -> bool:
     """Whether a request is SCEP's: it names an operation."""
-    return "operation" in query_of(target)
+    return "operation" in parameters(target)
 
 
 def endpoint_text(packed: bytes) -> str:
     """`address:port`, an IPv6 address in brackets, of a packed address and port."""
     address, port = ip_address(packed[:-2]), int.from_bytes(packed[-2:], "big")
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
-
-
-def decode_url_message(value: str) -> tuple[bytes, tuple[str, ...]]:
-    """The pkiMessage in a GET's `message`, and which tolerances its base64 needed; Malformed if it is none.
-
-    Accepted: percent escapes, a literal `+`, a blank where a `+` was, line breaks, base64url, missing padding.
-    """
-    notes = []
-    text = unquote_to_bytes(value)
-    if "+" in value:
-        notes.append("a `+` is not percent-escaped in the URL")
-    if b" " in text:
-        notes.append("a blank stands for `+` in the base64")
-        text = text.replace(b" ", b"+")
-    if b"\n" in text or b"\r" in text:
-        notes.append("the base64 has line breaks")
-        text = text.replace(b"\r", b"").replace(b"\n", b"")
-    if b"-" in text or b"_" in text:
-        notes.append("the base64 is in its URL alphabet")
-        text = text.replace(b"-", b"+").replace(b"_", b"/")
-    if len(text) % 4:
-        notes.append("the base64 lacks padding")
-        text = text.rstrip(b"=") + b"=" * (-len(text.rstrip(b"=")) % 4)
-    try:
-        return binascii.a2b_base64(text, strict_mode=True), tuple(notes)
-    except binascii.Error as error:
-        raise Malformed(f"the message in the URL is not base64: {error}") from error
 
 
 class ExchangeReader:
@@ -125,7 +89,7 @@ class ExchangeReader:
 
     def learn(self, seen: Round) -> None:
         """Takes the certificates of a GetCACert answer for signers that replies do not carry themselves."""
-        operation = BY_LOWER_CASE.get(query_of(seen.request.target).get("operation", "").lower())
+        operation = BY_LOWER_CASE.get(parameters(seen.request.target).get("operation", "").lower())
         if operation in CERTIFICATE_OPERATIONS and seen.reply is not None and seen.reply.status == 200:
             certificates = self._certificates(bytes(seen.reply.body), [])
             self._known |= {certificate.der: certificate for certificate in certificates or ()}
@@ -135,7 +99,7 @@ class ExchangeReader:
         request, reply = seen.request, seen.reply
         problems = [*seen.problems, *_defects("request", request)]
         notes: list[str] = []
-        query = query_of(request.target)
+        query = parameters(request.target)
         operation = _operation(query["operation"], problems)
         sent = self._request(request, query, problems, notes) if operation == "PKIOperation" else None
         answer: PkiMessage | None = None

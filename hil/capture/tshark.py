@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pyshark
 
-from hil.capture.exchange import path_of, query_of
+from hil.capture.exchange import path_of
 from hil.capture.transcript import Exchange, Fetch, Transcript
 from hil.errors import LabFault
+from hil.scep.query import parameters
 
 PATIENCE = 10.0
 CUT_SHORT = "cut short"
@@ -101,7 +102,7 @@ def _pair(messages: Iterator[tuple[int, dict[str, str]]]) -> list[Seen]:
         target = fields.get("request_uri", "")
         waiting = replies.get(frame, [])
         reply_frame, status = waiting.pop(0) if waiting else (None, None)
-        operation = query_of(target).get("operation")
+        operation = parameters(target).get("operation")
         seen.append(Seen(frame, reply_frame, fields["request_method"], path_of(target), operation, status))
     return seen
 

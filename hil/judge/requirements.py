@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from hil.errors import Misuse
+from hil.identity import Firmware
 from hil.judge.findings import known_fact
 
 FILE = "requirements.yaml"
@@ -42,6 +43,10 @@ def load(file: Path) -> Requirements:
         first = error.errors()[0]
         raise Misuse(first["msg"], file=file, key=".".join(map(str, first["loc"]))) from None
     for identifier, requirement in requirements.items():
+        try:
+            Firmware(requirement.since or "0.0")
+        except Misuse as misuse:
+            raise Misuse(misuse.problem, file=file, key=f"{identifier}.since", remedy=misuse.remedy) from None
         for fact in requirement.facts:
             try:
                 known_fact(fact)

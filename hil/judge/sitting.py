@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -24,6 +24,7 @@ from hil.settings.interpret import interpret
 from hil.settings.profiles import profiles
 from hil.settings.writer import UPGRADE_FILE, phone_file_name
 
+_PLAYED = ("main", "restart", "change")
 _SCEP_PATH = re.compile(r"/scep/(?P<device>[^/]+)/(?P<slot>[123])/pkiclient\.exe")
 
 
@@ -80,10 +81,13 @@ class Sitting:
     @property
     def played(self) -> Iterator[Boot]:
         """The boots in which scenarios played, without those that cleared certificates or controlled an absence."""
-        return (boot for boot in self.boots if boot.manifest.kind in ("main", "restart", "change"))
+        return (boot for boot in self.boots if boot.manifest.kind in _PLAYED)
 
     def require_whole(self) -> None:
-        """Raise `Inconclusive` unless each boot was recorded from end to end and shows the phone reading its settings."""
+        """Raise `Inconclusive` unless each boot was recorded from end to end and shows the phone reading its settings.
+
+        Nor may the end of a boot have cut off what the phone was sending to a CA.
+        """
         for boot in self.boots:
             where = f"{self.manifest.sitting}, boot {boot.manifest.index} ({boot.manifest.kind})"
             if boot.manifest.problems:
@@ -92,34 +96,44 @@ class Sitting:
                 raise Inconclusive(f"{where}: {boot.manifest.capture}: {'; '.join(boot.transcript.problems[:3])}")
             if not any(self._settings_read(boot, self.phone)):
                 raise Inconclusive(f"{where}: {self.phone} was not seen to fetch its settings, so nothing it left undone counts")
+            for exchange in boot.transcript.exchanges:
+                unread = exchange.operation == "PKIOperation" and exchange.request is None and exchange.reply_frame is None
+                if unread and self.speaker(boot, exchange) == self.phone:
+                    raise Inconclusive(f"{where}: frame {exchange.request_frame}: {'; '.join(exchange.problems)}")
 
     def require_patience(self, slot: int) -> None:
         """Raise `Inconclusive` where a phone that did not enrol in `slot` was given less time than counts as booting."""
         if self._observation(self.phone, slot, ("main",)).enrolments:
             return
         for boot in self.boots:
-            if boot.manifest.kind != "main":
-                continue
-            last = max(fetch.reply_time for fetch in self._settings_read(boot, self.phone) if fetch.reply_time)
-            given = (boot.manifest.ended - boot.phone_time(last, self.manifest)).total_seconds()
-            if given < DURING_BOOT_SECONDS:
-                where = f"{self.manifest.sitting}, boot {boot.manifest.index}"
-                too_early = f"power went off {given:.0f} s after the settings were read"
+            if boot.manifest.kind == "main":
                 remedy = f"a phone may take {DURING_BOOT_SECONDS:.0f} s to enrol, so raise times.boot_limit"
-                raise Inconclusive(f"{where}: {too_early}; {remedy}")
+                self._require_watched(boot, DURING_BOOT_SECONDS, remedy)
 
-    def require_witness(self) -> None:
-        """Raise `Inconclusive` unless the phone was granted a certificate somewhere in this sitting."""
-        if not any(self._observation(self.phone, slot, ("main", "restart", "change", "control")).enrolled for slot in (1, 2, 3)):
+    def require_witness(self, slots: Collection[int] = (1, 2, 3)) -> None:
+        """Raise `Inconclusive` unless the phone was granted a certificate in one of `slots` somewhere in this sitting.
+
+        And unless every boot in which scenarios played lasted, from its settings on, as long as that took.
+        """
+        granted = [seen for slot in slots for seen in self._observation(self.phone, slot, (*_PLAYED, "control")).granted]
+        if not granted:
             raise Inconclusive(f"{self.manifest.sitting}: nothing enrolled on {self.phone}, so an absence has no witness")
+        took = max(seen.since_settings or 0.0 for seen in granted)
+        for boot in self.played:
+            self._require_watched(boot, took, f"its witness took {took:.0f} s, so raise times.quiet")
+
+    def _require_watched(self, boot: Boot, seconds: float, remedy: str) -> None:
+        last = max(fetch.reply_time for fetch in self._settings_read(boot, self.phone) if fetch.reply_time)
+        given = (boot.manifest.ended - boot.phone_time(last, self.manifest)).total_seconds()
+        if given < seconds:
+            where = f"{self.manifest.sitting}, boot {boot.manifest.index}"
+            raise Inconclusive(f"{where}: power went off {given:.0f} s after the settings were read; {remedy}")
 
     def of(self, device: str, slot: int) -> Observation:
         """The facts of `device` in `slot`, over all boots in which scenarios played."""
-        observation = self._observation(device, slot, ("main", "restart", "change"))
+        observation = self._observation(device, slot, _PLAYED)
         observation.mates = tuple(
-            self._observation(device, other.slot, ("main", "restart", "change"))
-            for other in self.manifest.scenarios
-            if other.slot != slot
+            self._observation(device, other.slot, _PLAYED) for other in self.manifest.scenarios if other.slot != slot
         )
         return observation
 
@@ -177,11 +191,14 @@ class Sitting:
             return stray(
                 f"{exchange.client} ({exchange.client_mac}) is neither the phone at its leased address nor the reference"
             )
+        if path is not None and path["device"] == speaker:
+            return speaker, int(path["slot"])
+        told_no_url = [played.slot for played in self.manifest.scenarios if not played.has_url]
+        if speaker == self.phone and told_no_url and boot.manifest.kind in _PLAYED:
+            return speaker, told_no_url[0]  # a server that no slot was told of is what a slot without a URL must not ask
         if path is None:
             return stray(f"{speaker} asked {exchange.path}, which is no device's SCEP path")
-        if path["device"] != speaker:
-            return stray(f"{speaker} asked the SCEP path of {path['device']}")
-        return speaker, int(path["slot"])
+        return stray(f"{speaker} asked the SCEP path of {path['device']}")
 
     def speaker(self, boot: Boot, said: Exchange | Fetch) -> str | None:
         """Which device said this, by MAC and leased address; None where it is neither phone nor reference."""
@@ -194,7 +211,8 @@ class Sitting:
     def _settings_read(self, boot: Boot, device: str) -> Iterator[Fetch]:
         own_file = phone_file_name(self.identity)
         for fetch in boot.transcript.fetches:
-            if fetch.status == 200 and fetch.path.endswith(own_file) and self.speaker(boot, fetch) == device:
+            obtained = fetch.method == "GET" and fetch.status == 200 and fetch.path.endswith(own_file)
+            if obtained and self.speaker(boot, fetch) == device:
                 yield fetch
 
     def _seen(self, boot: Boot, exchange: Exchange, device: str) -> Seen:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import re
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_plus
 
+from hil.asn1 import Malformed
 from hil.clock import Clock
 from hil.evidence import EventName
 from hil.scenario import Answer, Issue
 from hil.scep.ca import DEFAULT_CAPABILITIES, Authority, CaService, LedgerEntry, ScepRefusal
+from hil.scep.query import decode_url_message, parameters
 from hil.scep.signers import Signer, issue
 from hil.services.events import EventStream, Scalar
 from hil.services.ledger import Ledger, LedgerLine
@@ -28,30 +28,6 @@ _PKI_MESSAGE = "application/x-pki-message"
 def scep_path(device: str, slot: int) -> str:
     """URL path of the CA behind a device's slot; it never changes, since a phone binds its certificate to the URL."""
     return f"/scep/{device}/{slot}/pkiclient.exe"
-
-
-class NotBase64(ValueError):
-    """The `message` of a PKIOperation by GET cannot be read."""
-
-
-def query_values(query: str) -> dict[str, str]:
-    """Query parameters by name, the first of each, still escaped."""
-    pairs = (part.partition("=") for part in reversed(query.split("&")) if part)
-    return {name: value for name, _, value in pairs}
-
-
-def message_in_url(value: str) -> bytes:
-    """The pkiMessage of a PKIOperation by GET, from the raw `message` value.
-
-    Takes what clients send: percent-escapes or none, a `+` that became a space, line breaks, base64url,
-    missing padding. Raises NotBase64 for what is not base64 even so.
-    """
-    text = re.sub(r"[\r\n\t=]", "", unquote(value).replace(" ", "+"))
-    text = text.replace("-", "+").replace("_", "/")
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except binascii.Error as error:
-        raise NotBase64(f"message is not base64: {error}") from error
 
 
 @dataclass
@@ -108,7 +84,7 @@ class ScepSite:
             return _stray("SCEP path unknown")
         if self._roster.owner([desk.device], call.address) is None:
             return _stray("another's SCEP path")
-        values = query_values(call.query)
+        values = parameters(call.target)
         operation = unquote(values.get("operation", ""))
         self._events.publish(
             EventName.SCEP_REQUEST,
@@ -117,7 +93,7 @@ class ScepSite:
             operation=operation,
             method=call.method,
             client=f"{call.address}:{call.port}",
-            size=len(call.body) or len(call.query),
+            size=len(call.body) or len(call.target),
         )
         reply, details = await self._operate(desk, operation, values.get("message", ""), call)
         return Served(reply, EventName.SCEP_ANSWER, desk.device, desk.slot, {"operation": operation, **details})
@@ -133,12 +109,12 @@ class ScepSite:
                 case "GetNextCACert":
                     return Reply(200, *service.get_next_ca_cert(identifier)), {"identifier": identifier}
                 case "PKIOperation" if call.method in ("GET", "POST"):
-                    return await self._pki_operation(desk, call.body if call.method == "POST" else message_in_url(message))
+                    return await self._pki_operation(desk, call.body if call.method == "POST" else decode_url_message(message)[0])
                 case _:
                     return Reply.text(400, "unknown operation"), {"problem": f"{call.method} of an unknown operation"}
         except ScepRefusal as refusal:
             return Reply.text(refusal.http_status, refusal.text), {"problem": refusal.text}
-        except NotBase64 as error:
+        except Malformed as error:
             return Reply.text(400, str(error)), {"problem": str(error)}
 
     async def _pki_operation(self, desk: _Desk, message: bytes) -> tuple[Reply, dict[str, Scalar]]:

@@ -27,11 +27,6 @@ class Call:
         """Path of the request target, percent-decoded, without the query."""
         return unquote(urlsplit(self.target).path, errors="replace")
 
-    @property
-    def query(self) -> str:
-        """Query of the request target, still escaped."""
-        return urlsplit(self.target).query
-
 
 @dataclass(frozen=True)
 class Reply:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.asn1 import Malformed
-from hil.capture.exchange import decode_url_message
 from hil.capture.transcript import Exchange
+from hil.scep.query import decode_url_message
 
 MESSAGE = bytes(range(256)) + b"\xfb\xff\xfe"  # its base64 has both + and /
 

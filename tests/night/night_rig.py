@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -67,22 +68,22 @@ class Ended:
         return {test.id: test.verdict for test in self.record.tests}
 
     @property
-    def dark_ports(self) -> str:
-        """What the journal of ports turned off holds."""
+    def dark_ports(self) -> tuple[str, ...]:
+        """The phones that the journal says are, or may be, without power."""
         (file,) = self.state.glob("*/power-journal.json")
-        return file.read_text()
+        return tuple(entry["phone"] for entry in json.loads(file.read_text())["off"])
 
 
 class Running:
     """A run under way."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], cwd: Path, folder: Path) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], cwd: Path, folder: Path, output: Path) -> None:
         self.reports, self.state = folder / "reports", folder / "state"
-        self._output = folder / "output"
+        self._output = output
         self._began = time.monotonic()
-        with self._output.open("wb") as output:
+        with output.open("wb") as said:
             self._process = subprocess.Popen(
-                command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
             )
 
     @property
@@ -103,6 +104,10 @@ class Running:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the run itself."""
         self._process.send_signal(number)
+
+    def press_ctrl_c(self) -> None:
+        """SIGINT to the whole group, as a terminal sends it."""
+        os.killpg(self._process.pid, signal.SIGINT)
 
     def await_boot(self, kind: str, *said: str) -> None:
         """Return once a boot of `kind` has told each of the events `said`."""
@@ -184,7 +189,8 @@ class Rig:
             path.insert(0, str(folder))
         inherited = {key: value for key, value in os.environ.items() if key not in LEFT_OUT}
         own = {"HIL_STATE": str(folder / "state"), "COLUMNS": "200"} | ({"PYTHONPATH": os.pathsep.join(path)} if path else {})
-        running = Running([*command, *words], {**inherited, **own, **environment}, cwd, folder)
+        output = self.folder / f"output-{len(self._runs) + 1}"
+        running = Running([*command, *words], {**inherited, **own, **environment}, cwd, folder, output)
         self._runs.append(running)
         return running
 
@@ -199,6 +205,7 @@ class Rig:
         phone["virtual"] |= {"boot_delay": 5, **virtual}
         bench["phones"] = [phone]
         bench["times"] |= {"settle": 6, **(times or {})}
+        bench["power"] |= {"timeout": 0.4, "retries": 1}
         file = self.folder / f"{name}.yaml"
         file.write_text(yaml.safe_dump(bench, sort_keys=False))
         return file

@@ -12,6 +12,7 @@ from hil.judge.verdict import Verdict
 
 pytestmark = pytest.mark.timeout(400)
 
+
 def replay(rig: Rig, run: Path, *words: str) -> Ended:
     return rig.play("--replay", str(run), *words, testbed=None, plugin=NO_BENCH, PATH="/nonexistent", name="replay")
 

@@ -1,0 +1,44 @@
+"""The query of a SCEP request's URL, read as tolerantly as the most tolerant server (RFC 8894 section 4.1)."""
+
+from __future__ import annotations
+
+import binascii
+from urllib.parse import unquote_to_bytes
+
+from hil.asn1 import Malformed
+
+
+def parameters(target: str) -> dict[str, str]:
+    """The query's parameters, undecoded, by their names in lower case; the first of a name counts."""
+    found: dict[str, str] = {}
+    for pair in target.partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        found.setdefault(name.lower(), value)
+    return found
+
+
+def decode_url_message(value: str) -> tuple[bytes, tuple[str, ...]]:
+    """The pkiMessage in a GET's `message`, and which tolerances its base64 needed; Malformed if it is none.
+
+    Accepted: percent escapes, a literal `+`, a blank where a `+` was, line breaks, base64url, missing padding.
+    """
+    notes = []
+    text = unquote_to_bytes(value)
+    if "+" in value:
+        notes.append("a `+` is not percent-escaped in the URL")
+    if b" " in text:
+        notes.append("a blank stands for `+` in the base64")
+        text = text.replace(b" ", b"+")
+    if b"\n" in text or b"\r" in text:
+        notes.append("the base64 has line breaks")
+        text = text.replace(b"\r", b"").replace(b"\n", b"")
+    if b"-" in text or b"_" in text:
+        notes.append("the base64 is in its URL alphabet")
+        text = text.replace(b"-", b"+").replace(b"_", b"/")
+    if len(text) % 4:
+        notes.append("the base64 lacks padding")
+        text = text.rstrip(b"=") + b"=" * (-len(text.rstrip(b"=")) % 4)
+    try:
+        return binascii.a2b_base64(text, strict_mode=True), tuple(notes)
+    except binascii.Error as error:
+        raise Malformed(f"the message in the URL is not base64: {error}") from error

@@ -1,0 +1,99 @@
+"""Phones that are wrong, and phones that are old."""
+
+from __future__ import annotations
+
+import pytest
+from night_rig import NO_BENCH, Ended, Rig
+
+from hil.judge.verdict import Verdict
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def wrong_phone(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A run with a phone that makes a 2048-bit key where it is told 4096, in the first profile and the third."""
+    made = Rig(tmp_path_factory.mktemp("wrong"))
+    try:
+        return made.play("-k", "test_keylen_4096 or keylen_default", testbed=made.testbed(defects=["keylen-4096-ignored"]))
+    finally:
+        made.clear_away()
+
+
+def test_a_wrong_phone_deviates(wrong_phone: Ended) -> None:
+    assert wrong_phone.code == 1, wrong_phone.said
+    assert {test.name: test.verdict for test in wrong_phone.record.tests} == {
+        "test_keylen_4096": Verdict.DEVIATES,
+        "test_keylen_4096_costs_boot_time": Verdict.CHARACTERISED,
+        "test_keylen_default": Verdict.CONFORMS,
+    }
+    assert "a phone deviates" in wrong_phone.said
+    assert wrong_phone.record.faults == ()
+
+
+def test_the_finding_shows_both_sides_and_the_frame(wrong_phone: Ended) -> None:
+    (test,) = (test for test in wrong_phone.record.tests if test.verdict is Verdict.DEVIATES)
+    (finding,) = (finding for finding in test.findings if finding.fact == "csr.key_bits")
+    assert (finding.phone, finding.reference, finding.expected) == (2048, 4096, 4096)
+    assert finding.verdict is Verdict.DEVIATES
+    assert finding.phone_seen is not None
+    assert finding.source == "documented"
+
+
+def test_a_deviation_in_company_is_confirmed_alone(wrong_phone: Ended) -> None:
+    record = wrong_phone.record
+    (test,) = (test for test in record.tests if test.verdict is Verdict.DEVIATES)
+    assert test.mates, "the sitting was not shared, so there is nothing to confirm"
+    assert test.confirmation is not None
+    assert test.confirmation.verdict is Verdict.DEVIATES
+    played = {sitting.id: sitting for sitting in record.sittings}
+    alone = played[test.confirmation.sitting]
+    assert [scenario.slot for scenario in alone.scenarios] == [test.slot]
+    assert len(played[test.sitting or ""].scenarios) > 1
+
+
+def test_the_report_and_junit_say_so(wrong_phone: Ended) -> None:
+    junit = (wrong_phone.run / "junit.xml").read_text()
+    assert 'failures="1"' in junit
+    assert 'errors="0"' in junit
+    assert '<property name="verdict" value="deviates"' in junit
+    assert '<property name="confirmation" value="deviates"' in junit
+    assert "deviates" in (wrong_phone.run / "index.html").read_text()
+
+
+def test_stored_evidence_of_a_wrong_phone_deviates_again(wrong_phone: Ended, rig: Rig) -> None:
+    words = ("-k", "test_keylen_4096 or keylen_default")
+    again = rig.play("--replay", str(wrong_phone.run), *words, testbed=None, plugin=NO_BENCH)
+    assert again.code == 1, again.said
+    assert again.verdicts == wrong_phone.verdicts
+    first, second = ({test.id: test.confirmation for test in ended.record.tests} for ended in (wrong_phone, again))
+    assert first == second
+
+
+def test_firmware_with_one_profile_is_not_held_to_three(rig: Rig) -> None:
+    ended = rig.play(
+        "-k", "url_of_each_profile or three_profiles or keylen", "-rs", testbed=rig.testbed(firmware="4.0.10.1"), seconds=120
+    )
+    assert ended.code == 0, ended.said
+    record = ended.record
+    verdicts = {test.id.partition("::")[2]: test.verdict for test in record.tests}
+    left_out = {test for test, verdict in verdicts.items() if verdict is Verdict.NOT_APPLICABLE}
+    assert {
+        "test_url_of_each_profile[j179-1-2]",
+        "test_url_of_each_profile[j179-1-3]",
+        "test_three_profiles_in_one_boot[j179-1]",
+        "test_keylen_of_the_third_profile[j179-1]",
+    } <= left_out
+    assert verdicts["test_url_of_each_profile[j179-1-1]"] is Verdict.CONFORMS
+    assert verdicts["test_keylen_default[j179-1]"] is Verdict.CONFORMS
+    assert record.counts[Verdict.NOT_APPLICABLE] == len(left_out) == len(record.not_applicable)
+    assert set(verdicts.values()) == {Verdict.NOT_APPLICABLE, Verdict.CONFORMS}
+    assert all("firmware 4.0.10.1" in entry.reason for entry in record.not_applicable)
+    assert "firmware 4.0.10.1 has one SCEP profile; profiles 2 and 3 came with 4.0.13.0" in ended.said
+    assert [phone.firmware for phone in record.phones] == ["4.0.10.1"]
+
+
+def test_a_run_in_which_nothing_applies_is_no_pass(rig: Rig) -> None:
+    ended = rig.play("-k", "three_profiles", testbed=rig.testbed(firmware="4.0.10.1"))
+    assert ended.code == 12, ended.said
+    assert set(ended.verdicts.values()) == {Verdict.NOT_APPLICABLE}
