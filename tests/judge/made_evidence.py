@@ -79,6 +79,8 @@ class Ask:
     path: str | None = None
     client: str | None = None
     mac: str | None = None
+    content: bytes | None = None
+    """What the envelope holds in place of a CSR."""
     times: int = 1
     """How often the very same message is sent."""
 
@@ -271,7 +273,7 @@ def message_of(ask: Ask) -> bytes:
     signer = self_signed(read_csr(build_csr(signs, ask.subject, challenge_password=None)).subject_der, signs, EPOCH)
     return build_request(
         ask.message_type,
-        csr,
+        ask.content or csr,
         signer=signer,
         key=signs,
         recipient=authority().certificate,

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NEEDED = ("ip", "unshare", "snmpd", "snmpget")
 
-# The stand-in phone takes its address, says on which boot it is, leaves a grandchild behind, and stays.
+# The stand-in phone takes its address, leaves a grandchild behind, and says for ever on which boot it is.
 PHONE = """
 import os, socket, subprocess, sys, time
 name, address = sys.argv[1:]
@@ -25,11 +25,12 @@ with open("boots", "a+") as flash:
     flash.write("x")
     flash.flush()
     boots = flash.tell()
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-    link.sendto(f"{name} {boots}".encode(), ("192.0.2.1", 9))
-    link.sendto(b"to a neighbour", ("192.0.2.102", 9))
 subprocess.Popen(["sleep", "600"], start_new_session=True)
-time.sleep(600)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+    for _ in range(6000):  # again and again, since nobody may listen yet
+        link.sendto(f"{name} {boots}".encode(), ("192.0.2.1", 9))
+        link.sendto(b"to a neighbour", ("192.0.2.102", 9))
+        time.sleep(0.1)
 """
 
 PRELUDE = """
