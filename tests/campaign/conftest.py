@@ -1,0 +1,10 @@
+"""What the tests of the campaign share: the suite as it stands, read without running it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(
+    0, str(Path(__file__).parent)
+)  # for suite_reading and stage_props: test modules cannot import each other otherwise
