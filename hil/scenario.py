@@ -63,12 +63,16 @@ def _shown(name: str, value: str) -> str:
 
 
 def _told(step: Step) -> str:
-    if isinstance(step, ChangeSettings):
-        return f"ChangeSettings({' '.join(_shown(name, value) for name, value in step.settings)})"
-    return repr(step)
+    match step:
+        case Restart():
+            return "then restart"
+        case PassTime(span):
+            return f"then {span:g} s pass"
+        case ChangeSettings(settings):
+            return f"then restart with {' '.join(_shown(name, value) for name, value in settings)}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scenario:
     """One profile's story on one device.
 
@@ -86,6 +90,9 @@ class Scenario:
     steps: tuple[Step, ...] = ()
     alone: bool = False
     mates: tuple[Scenario, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        return f"<scenario {self.text}>"
 
     def setting(self, name: str) -> str | None:
         """The value the scenario gives to `name`, spelled as for profile 1, or None where it gives none."""
@@ -123,4 +130,6 @@ class Scenario:
     @property
     def key(self) -> str:
         """What tells this scenario from every other, the same in each run."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+        mates = tuple(mate.key for mate in self.mates)
+        told = (self.settings, self.common, self.slot, self.ca, self.steps, self.alone, mates)
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]

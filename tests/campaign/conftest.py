@@ -5,6 +5,4 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(
-    0, str(Path(__file__).parent)
-)  # for suite_reading and stage_props: test modules cannot import each other otherwise
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests share, which cannot import each other otherwise

@@ -90,7 +90,7 @@ def test_what_a_phone_ignores_is_written_only_where_a_scenario_asks() -> None:
 
 def test_what_a_phone_ignores_is_refused_where_nobody_asked() -> None:
     with pytest.raises(Misuse, match="MYCERTURL"):
-        boot_files(PlannedBoot("main", ((1, Scenario()),)), "j179-1", PHONE, Server("not a host", 80), NEW)
+        boot_files(PlannedBoot("main", ((1, Scenario()),)), "j179-1", PHONE, Server("192.0.2.1", 999_999), NEW)
 
 
 def test_a_common_setting_reaches_every_profile_under_its_own_name() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for night_rig: test modules cannot import each other otherwise
 
-from night_rig import Ended, Rig
+from night_rig import Ended, Rig, Running
 
 PROGRAMS = ("ip", "unshare", "setpriv", "snmpd", "dnsmasq", "dumpcap", "tshark")
 
@@ -31,9 +31,19 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     made.clear_away()
 
 
-@pytest.fixture(scope="session")
-def whole_night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
-    """The whole suite, played once on all three phones."""
+@pytest.fixture(scope="session", autouse=True)
+def _night_under_way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running | None]:
+    """The whole night, begun at once where a selected test wants it: it mostly waits, and others use the time."""
+    if not any("whole_night" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield None
+        return
     made = Rig(tmp_path_factory.mktemp("night"))
-    yield made.play("-v", seconds=280)
+    yield made.begin("-v")
     made.clear_away()
+
+
+@pytest.fixture(scope="session")
+def whole_night(_night_under_way: Running | None) -> Ended:
+    """The whole suite, played once on all three phones."""
+    assert _night_under_way is not None
+    return _night_under_way.end(within=280)

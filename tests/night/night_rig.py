@@ -48,7 +48,6 @@ class Ended:
     code: int
     said: str
     left: tuple[str, ...]
-    seconds: float
     reports: Path
     state: Path
 
@@ -80,7 +79,6 @@ class Running:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], cwd: Path, folder: Path, output: Path) -> None:
         self.reports, self.state = folder / "reports", folder / "state"
         self._output = output
-        self._began = time.monotonic()
         with output.open("wb") as said:
             self._process = subprocess.Popen(
                 command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
@@ -132,12 +130,11 @@ class Running:
         except subprocess.TimeoutExpired:
             self.clear_away()
             raise AssertionError(f"the run did not end within {within:g} s:\n{self.said}") from None
-        seconds = time.monotonic() - self._began
         deadline, pause = time.monotonic() + GONE_WITHIN, threading.Event()
         while self.processes() and time.monotonic() < deadline:
             pause.wait(POLL)
         left = tuple(called for _, called in _processes(str(self.state).encode()))
-        return Ended(code, self.said, left, seconds, self.reports, self.state)
+        return Ended(code, self.said, left, self.reports, self.state)
 
     def clear_away(self) -> None:
         """Leave no process of this run behind, whatever became of it."""
