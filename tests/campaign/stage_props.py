@@ -77,7 +77,7 @@ class Props:
     problems: list[tuple[str, ...]] = field(default_factory=list)
     """What the recorder says of each boot's recording."""
     reference_boots: Callable[[], object] = lambda: None
-    on_boot: Callable[[int], object] = lambda number: None
+    on_boot: Callable[[int], object] = lambda _: None
 
     def __post_init__(self) -> None:
         self.clock = PlannedClock(self.rate)

@@ -1,4 +1,4 @@
-"""A boot ends when everything that it was played for is answered, after a silence where something may be absent, or at its limit."""
+"""A boot ends when all that it was played for is answered, after a silence where something may be absent, or at its limit."""
 
 from __future__ import annotations
 
