@@ -36,13 +36,6 @@ class Times(Strict):
     off_time: Span = Field(default=5.0, description="shortest time without power, counted from the last off [real s]")
 
 
-class DhcpRange(Strict):
-    """Addresses for devices that the testbed does not name."""
-
-    first: IPv4Address
-    last: IPv4Address
-
-
 class Network(Strict):
     """The PC's own port on the bench and the ports its servers listen on."""
 
@@ -52,7 +45,7 @@ class Network(Strict):
     http_port: Port = 80
     sntp_port: Port | None = Field(default=123, description="null: the bench serves no time")
     syslog_port: Port | None = Field(default=514, description="null: the bench takes no syslog")
-    dhcp: DhcpRange | None = Field(default=None, description="null: somebody else gives addresses")
+    dhcp: bool = Field(default=True, description="whether the bench gives the phones their addresses; false: somebody else does")
 
     @property
     def subnet(self) -> IPv4Network:
@@ -176,15 +169,11 @@ def _read_power(raw: dict[str, Any], file: Path) -> None:
 def _check_addresses(testbed: Testbed) -> None:
     network = testbed.network
     inside = [(f"phones[{index}].address", phone.address) for index, phone in enumerate(testbed.phones)]
-    if network.dhcp:
-        inside += [("network.dhcp.first", network.dhcp.first), ("network.dhcp.last", network.dhcp.last)]
     for key, address in inside:
         if address not in network.subnet:
             raise _wrong(testbed, key, f"{address} is outside the bench's network", f"choose one in {network.subnet}")
         if address == network.address:
             raise _wrong(testbed, key, f"{address} is the PC's own address", "choose another")
-    if network.dhcp and network.dhcp.first > network.dhcp.last:
-        raise _wrong(testbed, "network.dhcp.first", f"{network.dhcp.first} lies above last", "swap them")
     for index, phone in enumerate(testbed.phones):
         if not phone.reference.is_loopback:
             problem = f"{phone.reference} is not a loopback address"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ def opened(
             lab.place(f"{phone.name}.reference", str(phone.reference))
         for port in recovered:
             lab.events.publish(EventName.RECOVERED, device=port.phone, port=port.port, since=port.at)
-        if network.dhcp is not None:
+        if network.dhcp:
             stack.enter_context(Dnsmasq(dhcp_plan(bench), lab.events))
         stage = Stage(
             bench=bench,
@@ -102,6 +102,15 @@ def recorder_on(bench: Bench) -> RecorderFactory:
 
 def reference_phone(stage: Stage, phone: Phone, firmware: Firmware) -> ReferencePhone:
     """The reference that plays beside `phone`: its identity and firmware, an empty store, an address on loopback."""
+    device = f"{phone.name}.reference"
+
+    def report(step: str, details: Mapping[str, object]) -> None:
+        slot = details.get("slot")
+        told = {name: str(value) for name, value in details.items() if name not in ("slot", "since")}
+        stage.lab.events.publish(
+            EventName.REFERENCE, device=device, slot=slot if isinstance(slot, int) else None, step=step, **told
+        )
+
     return ReferencePhone(
         phone.identity,
         firmware,
@@ -109,6 +118,7 @@ def reference_phone(stage: Stage, phone: Phone, firmware: Firmware) -> Reference
         stage.clock,
         local_address=str(phone.reference),
         base_url=f"http://{phone.reference}:{stage.server_of_phones.http_port}/reference/{phone.name}/",
+        report=report,
         cancel=stage.cancel,
     )
 

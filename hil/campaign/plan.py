@@ -14,13 +14,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hil.errors import Misuse
 from hil.evidence import BootKind
 from hil.identity import Firmware
 from hil.scenario import ChangeSettings, PassTime, Restart, Scenario, Step
-from hil.settings.catalog import find, for_slot
+from hil.settings.catalog import CATALOG, find, for_slot, why_unknown
 
 THREE_PROFILES_SINCE = Firmware("4.0.13.0")
 """First release with profiles 2 and 3 (J100 template, history)."""
+
+Settings = tuple[tuple[str, str], ...]
 
 CONTROL = Scenario()
 
@@ -79,6 +82,24 @@ def why_not_applicable(scenario: Scenario, firmware: Firmware | None) -> str | N
         if since is not None and firmware < since:
             return f"{name} {value} is documented from firmware {since}, not for {firmware}"
     return None
+
+
+def told_apart(settings: Mapping[str, str]) -> tuple[Settings, Settings]:
+    """A scenario's settings: those of its profile, as profile 1 spells them, and those common to the phone.
+
+    Raises `Misuse` for a name that no document has, and for one of another profile, which would be told to the scenario
+    that sits there; a spelling of the documents that phones do not read is a profile's.
+    """
+    spellings = {spelling for parameter in CATALOG.values() for spelling in parameter.spellings}
+    for name in settings:
+        parameter = find(name)
+        if parameter is None and name not in spellings:
+            raise Misuse(f"no J100 parameter is called {name}", key=name, remedy=why_unknown(name))
+        if parameter is not None and parameter.slot not in (None, 1):
+            raise Misuse(f"is {parameter.base} of profile {parameter.slot}", key=name, remedy=f"{parameter.base} and slot=")
+    common = {name for name in settings if (parameter := find(name)) is not None and parameter.slot is None}
+    own = tuple((name, value) for name, value in settings.items() if name not in common)
+    return own, tuple((name, value) for name, value in settings.items() if name in common)
 
 
 def slot_name(name: str, slot: int) -> str:

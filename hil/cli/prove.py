@@ -108,7 +108,7 @@ def testbed_of(defects: Sequence[dict[str, str]], variants: Sequence[dict[str, s
         "kind": "virtual",
         "rate": rate,
         "times": {"boot_limit": 900, "quiet": 60, "settle": 60, "off_time": 0.1},
-        "network": {"interface": "lab0", "address": "192.0.2.1", "dhcp": {"first": "192.0.2.200", "last": "192.0.2.220"}},
+        "network": {"interface": "lab0", "address": "192.0.2.1"},
         "power": {"kind": "snmp", "address": "192.0.2.2", "timeout": 3, "limit": 30},
         "phones": phones,
     }

@@ -20,6 +20,7 @@ from hil.judge.observation import Observation, Seen
 from hil.judge.rules import DURING_BOOT_SECONDS, Told
 from hil.judge.verdict import Inconclusive
 from hil.scenario import Scenario
+from hil.scep.authority import Authority
 from hil.settings.interpret import interpret
 from hil.settings.profiles import profiles
 from hil.settings.writer import UPGRADE_FILE, phone_file_name
@@ -34,6 +35,15 @@ class Stray(NamedTuple):
     file: str
     frame: int
     reason: str
+
+
+Keys = Sequence[RSAPrivateKey]
+
+
+def keys_in(folder: Path) -> Keys:
+    """The private keys, kept with a run, that open what devices sent to its CA."""
+    authority = Authority.load(folder)
+    return (authority.key, *((authority.ra.key,) if authority.ra else ()))
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class Sitting:
     strays: list[Stray] = field(default_factory=list)
 
     @classmethod
-    def read(cls, folder: Path, keys: Sequence[RSAPrivateKey]) -> Sitting:
+    def read(cls, folder: Path, keys: Keys) -> Sitting:
         """Read the sitting in `folder`, its pkiMessages opened with the CA's `keys`; `Misuse` on a broken manifest."""
         manifest = SittingManifest.load(folder)
         boots = tuple(Boot(boot, read_capture(folder / boot.capture, keys=keys)) for boot in manifest.boots)

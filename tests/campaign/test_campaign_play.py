@@ -119,7 +119,7 @@ class TestManifest:
         played = player(props).play(sitting(PLAIN, Scenario((("SCEPPASSWORD", "swordfish"),), slot=2)))
         told = manifest(played)
         assert (told.sitting, told.attempt, told.faults, told.firmware) == ("s01", 1, (), "4.1.11.0.9")
-        assert [(scenario.slot, scenario.key) for scenario in told.scenarios][0] == (1, PLAIN.key)
+        assert (told.scenarios[0].slot, told.scenarios[0].key) == (1, PLAIN.key)
         assert [boot.kind for boot in told.boots] == ["clear", "main"]
         assert all(boot.power_on < boot.ended for boot in told.boots)
         assert played.whole
@@ -233,8 +233,7 @@ class TestFault:
     def test_a_reference_that_does_not_end(self, props: Props, monkeypatch: pytest.MonkeyPatch) -> None:
         released = threading.Event()
         props.reference_boots = lambda: released.wait(30)
-        monkeypatch.setattr("hil.campaign.play._REFERENCE_JOIN", -6.0 + 0.01)
-        props.times = props.stage.times
+        monkeypatch.setattr("hil.campaign.play._REFERENCE_JOIN", 0.01 - props.times.boot_limit / props.rate)
         fault, _ = self.faulty(props)
         released.set()
         assert "the reference did not finish its boot" in str(fault)

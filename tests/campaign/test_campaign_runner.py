@@ -61,7 +61,7 @@ def asked(ask: Callable[[], Any]) -> Any:
     def answer() -> None:
         try:
             answers.append(ask())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the answer is what was raised
             answers.append(error)
 
     thread = threading.Thread(target=answer, daemon=True)

@@ -6,18 +6,25 @@ import pytest
 from night_rig import NO_BENCH, Ended, Rig
 
 from hil.judge.verdict import Verdict
+from hil.report.record import Test
+
+SELECTED = "test_keylen_4096 or test_keylen_of_the_third"  # pinned to profiles 1 and 3, so they share a sitting
 
 pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
 def wrong_phone(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """A run with a phone that makes a 2048-bit key where it is told 4096, in the first profile and the third."""
+    """A run with a phone that makes a 2048-bit key where it is told 4096, in the first profile and in the third."""
     made = Rig(tmp_path_factory.mktemp("wrong"))
     try:
-        return made.play("-k", "test_keylen_4096 or keylen_default", testbed=made.testbed(defects=["keylen-4096-ignored"]))
+        return made.play("-k", SELECTED, testbed=made.testbed(defects=["keylen-4096-ignored"]))
     finally:
         made.clear_away()
+
+
+def deviating(ended: Ended) -> list[Test]:
+    return [test for test in ended.record.tests if test.verdict is Verdict.DEVIATES]
 
 
 def test_a_wrong_phone_deviates(wrong_phone: Ended) -> None:
@@ -25,36 +32,36 @@ def test_a_wrong_phone_deviates(wrong_phone: Ended) -> None:
     assert {test.name: test.verdict for test in wrong_phone.record.tests} == {
         "test_keylen_4096": Verdict.DEVIATES,
         "test_keylen_4096_costs_boot_time": Verdict.CHARACTERISED,
-        "test_keylen_default": Verdict.CONFORMS,
+        "test_keylen_of_the_third_profile": Verdict.DEVIATES,
     }
     assert "a phone deviates" in wrong_phone.said
     assert wrong_phone.record.faults == ()
 
 
 def test_the_finding_shows_both_sides_and_the_frame(wrong_phone: Ended) -> None:
-    (test,) = (test for test in wrong_phone.record.tests if test.verdict is Verdict.DEVIATES)
-    (finding,) = (finding for finding in test.findings if finding.fact == "csr.key_bits")
-    assert (finding.phone, finding.reference, finding.expected) == (2048, 4096, 4096)
-    assert finding.verdict is Verdict.DEVIATES
-    assert finding.phone_seen is not None
-    assert finding.source == "documented"
+    for test in deviating(wrong_phone):
+        (finding,) = (finding for finding in test.findings if finding.fact == "csr.key_bits")
+        assert (finding.phone, finding.reference, finding.expected) == (2048, 4096, 4096)
+        assert finding.verdict is Verdict.DEVIATES
+        assert finding.phone_seen is not None
+        assert finding.reference_seen is not None
+        assert finding.source == "documented"
 
 
 def test_a_deviation_in_company_is_confirmed_alone(wrong_phone: Ended) -> None:
-    record = wrong_phone.record
-    (test,) = (test for test in record.tests if test.verdict is Verdict.DEVIATES)
-    assert test.mates, "the sitting was not shared, so there is nothing to confirm"
-    assert test.confirmation is not None
-    assert test.confirmation.verdict is Verdict.DEVIATES
-    played = {sitting.id: sitting for sitting in record.sittings}
-    alone = played[test.confirmation.sitting]
-    assert [scenario.slot for scenario in alone.scenarios] == [test.slot]
-    assert len(played[test.sitting or ""].scenarios) > 1
+    played = {sitting.id: sitting for sitting in wrong_phone.record.sittings}
+    assert len(deviating(wrong_phone)) == 2
+    for test in deviating(wrong_phone):
+        assert len(test.mates) == 1
+        assert test.confirmation is not None
+        assert test.confirmation.verdict is Verdict.DEVIATES
+        alone = played[test.confirmation.sitting]
+        assert [scenario.slot for scenario in alone.scenarios] == [test.slot]
 
 
 def test_the_report_and_junit_say_so(wrong_phone: Ended) -> None:
     junit = (wrong_phone.run / "junit.xml").read_text()
-    assert 'failures="1"' in junit
+    assert 'failures="2"' in junit
     assert 'errors="0"' in junit
     assert '<property name="verdict" value="deviates"' in junit
     assert '<property name="confirmation" value="deviates"' in junit
@@ -62,8 +69,7 @@ def test_the_report_and_junit_say_so(wrong_phone: Ended) -> None:
 
 
 def test_stored_evidence_of_a_wrong_phone_deviates_again(wrong_phone: Ended, rig: Rig) -> None:
-    words = ("-k", "test_keylen_4096 or keylen_default")
-    again = rig.play("--replay", str(wrong_phone.run), *words, testbed=None, plugin=NO_BENCH)
+    again = rig.play("--replay", str(wrong_phone.run), "-k", SELECTED, testbed=None, plugin=NO_BENCH)
     assert again.code == 1, again.said
     assert again.verdicts == wrong_phone.verdicts
     first, second = ({test.id: test.confirmation for test in ended.record.tests} for ended in (wrong_phone, again))

@@ -15,7 +15,7 @@ from night_rig import Ended
 from hil.capture.transcript import read_capture
 from hil.capture.tshark import Seen, disagreements, read_with_tshark
 from hil.judge.rules import RULES
-from hil.report.record import InCapture, Sitting
+from hil.report.record import InCapture
 
 OPERATIONS = {"csr": "PKIOperation", "request": "PKIOperation", "ca": "GetCACert"}
 
@@ -27,17 +27,18 @@ def opinions(whole_night: Ended) -> dict[str, tuple[Seen, ...]]:
     """Every capture of the night, by its path in the run, as tshark reads it."""
     files = sorted(whole_night.run.glob("evidence/*/*/*.pcapng"))
     with ThreadPoolExecutor(2) as pool:
-        return {str(file.relative_to(whole_night.run)): seen for file, seen in zip(files, pool.map(read_with_tshark, files))}
+        return {
+            str(file.relative_to(whole_night.run)): seen
+            for file, seen in zip(files, pool.map(read_with_tshark, files), strict=True)
+        }
 
 
 @pytest.fixture(scope="module")
 def enrolment(whole_night: Ended) -> str:
-    """The capture of a boot of j179-1 in which three profiles enrol."""
-
-    def is_it(sitting: Sitting) -> bool:
-        return sitting.phone == "j179-1" and len(sitting.scenarios) == 3
-
-    sitting = next(filter(is_it, whole_night.record.sittings))
+    """The capture of the boot in which three profiles of j179-1 enrol, each told its own."""
+    record = whole_night.record
+    (test,) = (test for test in record.tests if test.name == "test_three_profiles_in_one_boot" and test.phone == "j179-1")
+    (sitting,) = (sitting for sitting in record.sittings if sitting.id == test.sitting and sitting.phone == test.phone)
     (capture,) = (boot.capture for boot in sitting.boots if boot.kind == "main")
     assert capture is not None
     return capture

@@ -43,7 +43,9 @@ def test_all_evidence_is_whole(whole_night: Ended) -> None:
     boots = [boot for sitting in record.sittings for boot in sitting.boots]
     assert len({(sitting.phone, sitting.id) for sitting in record.sittings}) == len(record.sittings)
     assert all(boot.complete and boot.drops == 0 and boot.packets for boot in boots)
-    assert record.strays == record.faults == record.recoveries == ()
+    assert not record.strays
+    assert not record.faults
+    assert not record.recoveries
     for boot in boots:
         assert boot.capture is not None
         assert (whole_night.run / boot.capture).is_file()
