@@ -55,6 +55,7 @@ def opened(
                 clock=bench.clock,
                 authority=authority,
                 state=run / "ca",
+                hosts=(str(network.address), *(str(phone.reference) for phone in bench.testbed.phones)),
                 http_port=network.http_port,
                 sntp_port=network.sntp_port,
                 syslog_port=network.syslog_port,

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aiohttp import web
@@ -42,7 +43,7 @@ class Routes:
 
 
 class HttpServer:
-    """Serves the routes on a listening socket, in the event loop that starts it."""
+    """Serves the routes on listening sockets, in the event loop that starts it."""
 
     def __init__(self, routes: Routes, events: EventStream, *, patience: float = PATIENCE) -> None:
         self._routes = routes
@@ -50,14 +51,15 @@ class HttpServer:
         self._patience = patience
         self._runner: web.ServerRunner | None = None
 
-    async def start(self, listener: socket.socket) -> None:
-        """Take connections from `listener`."""
+    async def start(self, listeners: Sequence[socket.socket]) -> None:
+        """Take connections from each of `listeners`."""
         logger = logging.Logger("hil.services.http")
         logger.addHandler(_FaultLog(self._events))
         server = web.Server(self._handle, logger=logger, access_log=None, max_line_size=LONGEST_LINE, max_field_size=LONGEST_LINE)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener).start()
+        for listener in listeners:
+            await web.SockSite(self._runner, listener).start()
 
     async def stop(self) -> None:
         """Close the listener and what is still open, within a bound."""

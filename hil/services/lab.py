@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +25,8 @@ from hil.services.scep import ScepSite
 from hil.services.sntp import SntpServer
 from hil.services.syslog import SyslogServer
 
+Sockets = Mapping[str, Sequence[socket.socket]]
+
 _PATIENCE = 10.0
 _CA_THREADS = 4
 
@@ -32,8 +34,9 @@ _CA_THREADS = 4
 class Lab:
     """Settings files, SCEP, SNTP and syslog for the devices of one bench; a context manager.
 
-    Port 0 takes a free one; None leaves the server out. `state` is the folder of the CA ledger.
-    Files, scripts and addresses may be changed at any time, from any thread.
+    They listen on each address of `hosts` and on no other. Port 0 takes a free one; None leaves the
+    server out. `state` is the folder of the CA ledger. Files, scripts and addresses may be changed at
+    any time, from any thread.
     """
 
     def __init__(
@@ -42,13 +45,13 @@ class Lab:
         clock: Clock,
         authority: Authority,
         state: Path,
-        host: str = "0.0.0.0",
+        hosts: Sequence[str] = ("127.0.0.1",),
         http_port: int = 0,
         sntp_port: int | None = None,
         syslog_port: int | None = None,
     ) -> None:
         self._clock = clock
-        self._host = host
+        self._hosts = tuple(hosts)
         self._wanted = {"http": http_port, "sntp": sntp_port, "syslog": syslog_port}
         self._ports: dict[str, int] = {}
         self._thread: threading.Thread | None = None
@@ -110,15 +113,15 @@ class Lab:
     def start(self) -> None:
         """Listen on every port; raises LabFault that names the port that cannot be had."""
         with ExitStack() as undo:
-            sockets = {}
+            sockets: dict[str, list[socket.socket]] = {}
             for service, port in self._wanted.items():
                 if port is not None:
-                    sockets[service] = undo.enter_context(_bind(service, self._host, port))
+                    sockets[service] = [undo.enter_context(sock) for sock in _bind_all(service, self._hosts, port)]
             ready: Future[None] = Future()
             self._thread = threading.Thread(target=self._run, args=(sockets, ready), name="lab", daemon=True)
             self._thread.start()
             ready.result(_PATIENCE)
-            self._ports = {service: int(sock.getsockname()[1]) for service, sock in sockets.items()}
+            self._ports = {service: int(bound[0].getsockname()[1]) for service, bound in sockets.items()}
             undo.pop_all()
 
     def stop(self) -> None:
@@ -138,10 +141,10 @@ class Lab:
             raise LabFault(f"the {service} server is not running", tried="ask for its port")
         return self._ports[service]
 
-    def _run(self, sockets: Mapping[str, socket.socket], ready: Future[None]) -> None:
+    def _run(self, sockets: Sockets, ready: Future[None]) -> None:
         asyncio.run(self._supervise(sockets, ready))
 
-    async def _supervise(self, sockets: Mapping[str, socket.socket], ready: Future[None]) -> None:
+    async def _supervise(self, sockets: Sockets, ready: Future[None]) -> None:
         """Let no fault end the thread unheard: one before `ready` goes to who starts the lab, a later one is an event."""
         task = asyncio.ensure_future(self._serve(sockets, ready))
         await asyncio.wait({task})
@@ -151,28 +154,38 @@ class Lab:
         elif fault is not None:
             self.events.publish(EventName.FAULT, text=describe(fault))
 
-    async def _serve(self, sockets: Mapping[str, socket.socket], ready: Future[None]) -> None:
+    async def _serve(self, sockets: Sockets, ready: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(self._note_fault)
         http = HttpServer(Routes(self._scep, self._files), self.events)
         await http.start(sockets["http"])
-        udp = []
-        if "sntp" in sockets:
-            sntp = SntpServer(self._clock, self.events, self.roster)
-            udp.append((await self._loop.create_datagram_endpoint(lambda: sntp, sock=sockets["sntp"]))[0])
-        if "syslog" in sockets:
-            syslog = SyslogServer(self.events, self.roster)
-            udp.append((await self._loop.create_datagram_endpoint(lambda: syslog, sock=sockets["syslog"]))[0])
+        datagrams = [(self._sntp, sock) for sock in sockets.get("sntp", ())]
+        datagrams += [(self._syslog, sock) for sock in sockets.get("syslog", ())]
+        udp = [(await self._loop.create_datagram_endpoint(server, sock=sock))[0] for server, sock in datagrams]
         ready.set_result(None)
         await self._stopping.wait()
         for transport in udp:
             transport.close()
         await http.stop()
 
+    def _sntp(self) -> asyncio.DatagramProtocol:
+        return SntpServer(self._clock, self.events, self.roster)
+
+    def _syslog(self) -> asyncio.DatagramProtocol:
+        return SyslogServer(self.events, self.roster)
+
     def _note_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         fault = context.get("exception")
         text = describe(fault) if isinstance(fault, BaseException) else str(context.get("message"))
         self.events.publish(EventName.FAULT, text=text)
+
+
+def _bind_all(service: str, hosts: Sequence[str], port: int) -> Iterator[socket.socket]:
+    """A bound socket for each of `hosts`; where `port` is 0, the free one that the first host takes is everybody's."""
+    for host in hosts:
+        sock = _bind(service, host, port)
+        port = sock.getsockname()[1]
+        yield sock
 
 
 def _bind(service: str, host: str, port: int) -> socket.socket:

@@ -26,14 +26,14 @@ class SuiteTest:
 
 
 @functools.cache
-def tests_of_the_suite() -> tuple[SuiteTest, ...]:
+def suite_tests() -> tuple[SuiteTest, ...]:
     """Every test of the suite."""
     return tuple(test for file in sorted(SUITE.glob("test_*.py")) for test in _tests_in(_loaded(file)))
 
 
 def scenarios_of_the_suite() -> tuple[Scenario, ...]:
     """Every scenario of the suite, once, with those that must share their boots with another."""
-    mine = [test.scenario for test in tests_of_the_suite() if test.scenario is not None]
+    mine = [test.scenario for test in suite_tests() if test.scenario is not None]
     return tuple(dict.fromkeys(mine))
 
 

@@ -50,7 +50,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     authority = Authority.create("Lab CA", ScaledClock())
     (tmp_path / "client").mkdir()
-    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path / "lab", host="127.0.0.1") as lab:
+    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path / "lab") as lab:
         yield Bench(lab, authority, tmp_path / "client")
 
 

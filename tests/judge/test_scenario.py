@@ -53,7 +53,15 @@ def test_scenarios_that_differ_have_different_keys(other: Scenario) -> None:
 
 
 def test_the_text_tells_everything_that_is_no_default() -> None:
-    for word in ("MYCERTCN=$SERIALNO at home", "FIPS_ENABLED=0", "slot 2", "Pend(times=2)", "badTime", "then restart", "60 s pass"):
+    for word in (
+        "MYCERTCN=$SERIALNO at home",
+        "FIPS_ENABLED=0",
+        "slot 2",
+        "Pend(times=2)",
+        "badTime",
+        "then restart",
+        "60 s pass",
+    ):
         assert word in FULL.text
     assert "DELETE_SCEP_CERT=1" in FULL.text
     assert Scenario().text == "defaults"

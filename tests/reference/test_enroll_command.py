@@ -55,7 +55,7 @@ class Server:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     authority = Authority.create("Lab CA", ScaledClock())
-    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path / "lab", host="127.0.0.1") as lab:
+    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path / "lab") as lab:
         yield Server(lab, authority)
 
 

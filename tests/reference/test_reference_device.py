@@ -91,7 +91,7 @@ def authority() -> Authority:
 @pytest.fixture
 def bench(authority: Authority, tmp_path: Path) -> Iterator[Bench]:
     clock = ScaledClock(rate=RATE)
-    with Lab(clock=clock, authority=authority, state=tmp_path / "lab", host="127.0.0.1") as lab:
+    with Lab(clock=clock, authority=authority, state=tmp_path / "lab") as lab:
         lab.place(DEVICE, ADDRESS)
         yield Bench(lab, clock, authority)
 

@@ -22,7 +22,6 @@ def lab(authority: Authority, tmp_path: Path) -> Iterator[Lab]:
         clock=ScaledClock(rate=30.0),
         authority=authority,
         state=tmp_path / "lab",
-        host="127.0.0.1",
         http_port=0,
         sntp_port=0,
         syslog_port=0,

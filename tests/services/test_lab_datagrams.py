@@ -24,7 +24,7 @@ def client() -> Iterator[socket.socket]:
 
 def test_the_time_told_is_the_phones_time(authority: Authority, tmp_path: Path, client: socket.socket) -> None:
     clock = ManualClock(datetime(2031, 3, 1, tzinfo=UTC))
-    with Lab(clock=clock, authority=authority, state=tmp_path, host="127.0.0.1", sntp_port=0) as lab:
+    with Lab(clock=clock, authority=authority, state=tmp_path, sntp_port=0) as lab:
         lab.place("j179-1", "127.0.0.3")
         client.sendto(b"\x23" + bytes(47), ("127.0.0.1", lab.sntp_port))
         answer = client.recv(1024)

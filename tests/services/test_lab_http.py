@@ -172,7 +172,7 @@ def test_a_body_that_does_not_come_is_given_up() -> None:
     async def play() -> bytes:
         server = HttpServer(routes, events, patience=0.05)
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            await server.start(listener)
+            await server.start([listener])
             reader, writer = await asyncio.open_connection(*listener.getsockname())
             writer.write(b"POST / HTTP/1.1\r\nHost: lab\r\nContent-Length: 10\r\n\r\n")
             answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
@@ -194,13 +194,13 @@ def test_a_port_in_use_is_named(service: str, authority: Authority, tmp_path: Pa
             holder.listen()
         port = holder.getsockname()[1]
         ports = {"http_port": 0, "sntp_port": None, "syslog_port": None, f"{service}_port": port}
-        lab = Lab(clock=ScaledClock(), authority=authority, state=tmp_path, host="127.0.0.1", **ports)
+        lab = Lab(clock=ScaledClock(), authority=authority, state=tmp_path, **ports)
         with pytest.raises(LabFault, match=f"{port}.*{service}"):
             lab.start()
 
 
 def test_a_stopped_lab_has_given_its_port_back(authority: Authority, tmp_path: Path) -> None:
-    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path, host="127.0.0.1") as lab:
+    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path) as lab:
         port = lab.http_port
-    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path, host="127.0.0.1", http_port=port) as again:
+    with Lab(clock=ScaledClock(), authority=authority, state=tmp_path, http_port=port) as again:
         assert again.http_port == port
