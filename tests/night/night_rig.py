@@ -22,6 +22,7 @@ from hil.report.record import Record
 
 ROOT = Path(__file__).parents[2]
 VIRTUAL = ROOT / "testbeds" / "virtual.yaml"
+FIXED_PASSWORD = "Correct-Horse-7"  # what a scenario of the suite tells a phone
 POLL = 0.02
 PATIENCE = 90.0
 GONE_WITHIN = 10.0
@@ -99,7 +100,7 @@ class Running:
         (pid,) = self.processes(name)
         os.kill(pid, signal.SIGKILL)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal to the run itself."""
         self._process.send_signal(number)
 

@@ -40,7 +40,7 @@ VirtualBench.__init__.__kwdefaults__["program"] = lambda phone, flash, rate: ("f
 
 
 def test_a_dead_switch_is_a_fault_of_the_bench(rig: Rig) -> None:
-    running = rig.begin("-k", "keylen_default or ca_identifier_set", testbed=rig.testbed())
+    running = rig.begin("-k", "keylen_default or ca_identifier_set", testbed=rig.testbed(boot_delay=20))
     running.await_boot("main", "power on")
     running.kill("snmpd")
     ended = running.end()
@@ -62,7 +62,7 @@ def test_what_was_judged_before_the_switch_died_stays(rig: Rig) -> None:
 
 
 def test_a_dead_recorder_is_inconclusive(rig: Rig) -> None:
-    running = rig.begin(*ONE, testbed=rig.testbed())
+    running = rig.begin(*ONE, testbed=rig.testbed(boot_delay=20))
     running.await_boot("main", "power on")
     running.kill("dumpcap")
     ended = running.end()
@@ -78,7 +78,7 @@ def test_a_phone_left_dark_is_powered_by_the_next_run(rig: Rig) -> None:
     slow = rig.testbed("slow", times={"off_time": 5})  # real seconds in which the port is off for certain
     first = rig.begin(*ONE, testbed=slow)
     first.await_boot("clear", "power off")
-    first.signal(signal.SIGKILL)
+    first.send(signal.SIGKILL)
     killed = first.end()
     assert killed.code == -signal.SIGKILL
     assert killed.dark_ports == ("j179-1",)
@@ -107,7 +107,7 @@ def test_an_interrupted_run_keeps_its_verdicts_and_restores_power(rig: Rig, how:
     if how == "Ctrl-C":
         running.press_ctrl_c()
     else:
-        running.signal(signal.SIGTERM)
+        running.send(signal.SIGTERM)
     ended = running.end(within=25)
     assert ended.code == 2, ended.said
     record = ended.record

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from night_rig import Ended
+from night_rig import FIXED_PASSWORD, Ended
 
 from hil.judge.rules import RULES
 from hil.judge.verdict import Verdict
 
 PHONES = ("j139-1", "j179-1", "j189-1")
-FIXED_PASSWORD = "Correct-Horse-7"
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -31,6 +31,11 @@ def test_every_requirement_is_judged(whole_night: Ended) -> None:
     record = whole_night.record
     judged = {identifier for test in record.tests for identifier in test.requirements}
     assert judged == {requirement.id for requirement in record.requirements}
+
+
+def test_progress_says_what_each_phone_is_doing_and_since_when(whole_night: Ended) -> None:
+    lines = re.findall(r"^.*?(\S+): +\d+/\d+ +s\d+ boot \d/\d \(\w+\): [a-z ]+ for \d+:\d\d$", whole_night.said, re.MULTILINE)
+    assert set(lines) == set(PHONES)
 
 
 def test_nothing_is_left_behind(whole_night: Ended) -> None:
