@@ -22,7 +22,7 @@ _LONGEST = 3
 class Patience:
     """How long a boot may take, in phone seconds.
 
-    `limit` holds from power-on to the settings, and again from the settings to the last answer;
+    `limit` holds from power-on to the settings, and again from there to each slot's answer;
     `quiet` is the silence that counts as an end.
     """
 
@@ -101,6 +101,7 @@ def await_end(
             slot = answered(event, device)
             if slot is not None:
                 open_slots.discard(slot)
+                deadline = event.at + timedelta(seconds=patience.limit)
                 if settings_at is not None:
                     slowest = max(slowest, (event.at - settings_at).total_seconds())
     return Ended(False, slowest)

@@ -89,10 +89,13 @@ def applicable(told: Told, restarts: bool) -> Iterable[str]:
 
 
 def require_sound_reference(reference: Observation, told: Told, *, restarts: bool) -> None:
-    """Raise `LabFault` where the reference itself breaks a documented or standard rule, or the CA failed it."""
+    """Raise `LabFault` where the reference itself breaks a documented or standard rule, or the CA failed it.
+
+    Its timing is left out: how fast it is says how busy this PC is, and no phone is judged by it.
+    """
     for fact in applicable(told, restarts):
         rule = RULES[fact]
-        if rule.expected is None:
+        if rule.expected is None or fact.startswith("timing."):
             continue
         seen, expected = sight(reference, fact), rule.expected(told)
         if _verdict(rule, seen, expected) is Verdict.DEVIATES:

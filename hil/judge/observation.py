@@ -40,6 +40,8 @@ class Seen:
     since_power_on: float
     since_settings: float | None
     """Phone seconds since the boot's last settings file was served, None before that."""
+    idle: float | None
+    """Phone seconds since the device last got its settings or an answer from any slot's CA, None before that."""
 
     @property
     def where(self) -> Where:
@@ -172,6 +174,7 @@ class CaFacts:
 class TimingFacts:
     """When the device spoke, in phone seconds of its first boot with a profile."""
 
+    idle_before_contact: float
     contact_after_settings: float
     request_after_settings: float
     request_after_power_on: float
@@ -288,6 +291,6 @@ class Observation:
     def timing(self) -> TimingFacts:
         seen, _ = self._first()
         first = self.seen[0]
-        if first.since_settings is None or seen.since_settings is None:
+        if first.idle is None or first.since_settings is None or seen.since_settings is None:
             raise NotObserved(f"{self.device}: SCEP contact before any settings file was read")
-        return TimingFacts(first.since_settings, seen.since_settings, seen.since_power_on, first.where)
+        return TimingFacts(first.idle, first.since_settings, seen.since_settings, seen.since_power_on, first.where)

@@ -19,7 +19,7 @@ from hil.settings.profiles import Profile
 Basis = Literal["documented", "standard", "baseline"]
 
 DURING_BOOT_SECONDS = 600.0
-"""Longest time from the last settings file to the SCEP request that still counts as booting.
+"""Longest time from the settings, or from the answer to the slot before, to a slot's first SCEP request that is still booting.
 
 No document gives a figure. A 4096-bit key takes minutes on a phone's processor and comes before the
 request; a phone that leaves enrolment to a later timer is an order of magnitude beyond this.
@@ -100,13 +100,14 @@ _TABLE: tuple[Rule, ...] = (
     Rule("request.http_method", "baseline", "no document says GET or POST"),
     Rule("request.message_type", "standard", "RFC 8894 section 3.2.1.2", lambda _: "PKCSReq"),
     Rule(
-        "timing.contact_after_settings",
+        "timing.idle_before_contact",
         "documented",
         "SCEP page, SCEP Enrollment",
         lambda _: DURING_BOOT_SECONDS,
         holds=_at_most,
-        reason=f"at most {DURING_BOOT_SECONDS:.0f} s of phone time after the last settings file",
+        reason=f"at most {DURING_BOOT_SECONDS:.0f} s of phone time after the settings, or after the answer to the slot before it",
     ),
+    Rule("timing.contact_after_settings", "baseline", "no document gives a figure"),
     Rule("timing.request_after_settings", "baseline", "no document gives a figure"),
     Rule("timing.request_after_power_on", "baseline", "no document gives a boot time"),
     Rule("enrolments_after_restart", "documented", "SCEP page, note on an installed certificate", _enrolments_after_restart),

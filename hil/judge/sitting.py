@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -227,12 +227,21 @@ class Sitting:
 
     def _seen(self, boot: Boot, exchange: Exchange, device: str) -> Seen:
         manifest = self.manifest
-        read = [
-            fetch.reply_time
-            for fetch in self._settings_read(boot, device)
-            if fetch.reply_time is not None and fetch.reply_time <= exchange.request_time
-        ]
-        since_settings = (exchange.request_time - max(read)).total_seconds() * manifest.rate if read else None
+        read = [fetch.reply_time for fetch in self._settings_read(boot, device)]
+        got = [answered.reply_time for answered in boot.transcript.exchanges if self.speaker(boot, answered) == device]
+
+        def since_last(instants: Iterable[datetime | None]) -> float | None:
+            before = [instant for instant in instants if instant is not None and instant < exchange.request_time]
+            return (exchange.request_time - max(before)).total_seconds() * manifest.rate if before else None
+
         time = boot.phone_time(exchange.request_time, manifest)
         since_power_on = (time - boot.manifest.power_on).total_seconds()
-        return Seen(exchange, boot.manifest.index, boot.manifest.capture, time, since_power_on, since_settings)
+        return Seen(
+            exchange,
+            boot.manifest.index,
+            boot.manifest.capture,
+            time,
+            since_power_on,
+            since_last(read),
+            since_last([*read, *got]),
+        )

@@ -62,7 +62,7 @@ def test_an_answer_of_another_slot_or_device_is_none(boot: Wait) -> None:
     boot.answer(2, 2)
     boot.answer(3, 1, device="j179-2")
     boot.answer(4, 1, device="j179-1.reference")
-    assert boot.end(1, limit=20) == (Ended(False, 1.0), 21.0)
+    assert boot.end(1, limit=20) == (Ended(False, 1.0), 22.0)
 
 
 def test_an_answer_before_the_settings_waits_for_them(boot: Wait) -> None:

@@ -252,7 +252,7 @@ class TestObservation:
 
     def test_times_are_those_of_the_capture(self, sitting: Make) -> None:
         timing = sitting(Scenario(slot=3)).of(NAME, 3).timing
-        assert timing.contact_after_settings == timing.request_after_settings == 30.0
+        assert timing.idle_before_contact == timing.contact_after_settings == timing.request_after_settings == 30.0
         assert timing.request_after_power_on == 50.0
 
     def test_times_are_phone_times(self, sitting: Make) -> None:
