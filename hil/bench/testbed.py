@@ -30,7 +30,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 class Times(Strict):
     """How long things may take, in phone seconds; `off_time` in real seconds."""
 
-    boot_limit: Span = Field(default=600, description="longest boot, from power on until the phone is quiet [phone s]")
+    boot_limit: Span = Field(default=600, description="longest time to the settings, and from there to each answer [phone s]")
     quiet: Span = Field(default=30, description="a phone that asked for nothing this long has ended its boot [phone s]")
     settle: Span = Field(default=30, description="time for the phone to write its flash before power may go off [phone s]")
     off_time: Span = Field(default=5.0, description="shortest time without power, counted from the last off [real s]")

@@ -17,7 +17,7 @@ from hil.bench.power import PowerFault, PowerPort
 from hil.bench.testbed import Phone
 from hil.campaign.ends import Patience, await_end, awaited_slots, deleted_slots
 from hil.campaign.plan import PlannedBoot, PlannedSitting
-from hil.campaign.render import Server, boot_files
+from hil.campaign.render import DOCUMENTED, Server, boot_files
 from hil.campaign.stage import Stage
 from hil.capture.recorder import CaptureSummary, Recorder
 from hil.errors import LabFault
@@ -27,7 +27,7 @@ from hil.reference.device import ReferencePhone
 from hil.services.events import Event
 from hil.settings.writer import phone_file_name
 
-_FIRMWARE = re.compile(r"AVAYA/J1\d\d\w*-(\d+(?:\.\d+)+)")
+_FIRMWARE = re.compile(r"AVAYA/J1\d\d\w*-(\d{1,4}(?:\.\d{1,4}){1,5})")
 _REFERENCE_JOIN = 30.0
 
 
@@ -76,7 +76,7 @@ class SittingPlayer:
         boots: list[BootManifest] = []
         fault: Exception | None = None
         self._slowest = 0.0
-        reference = self.stage.reference(self.stage, self.phone, self.firmware) if self.firmware else None
+        reference = self.stage.reference(self.stage, self.phone, self.firmware or DOCUMENTED)
         try:
             held: set[int] = set()
             self._script(sitting)
@@ -131,7 +131,7 @@ class SittingPlayer:
         boot: PlannedBoot,
         sitting: PlannedSitting,
         held: frozenset[int],
-        reference: ReferencePhone | None,
+        reference: ReferencePhone,
     ) -> BootManifest:
         stage, events = self.stage, self.stage.lab.events
         name = f"boot-{index}"
@@ -145,12 +145,11 @@ class SittingPlayer:
             recorder = stage.recorder(self.phone, folder / f"{name}.pcapng")
             with self._recording(recorder) as summary:
                 events.publish(EventName.RECORDER_READY, device=self.phone.name)
-                power_on = stage.clock.now()
                 since = events.cursor
                 self.port.on()
+                power_on = stage.clock.now()
                 events.publish(EventName.POWER_ON, device=self.phone.name)
-                plays = reference is not None and boot.kind in ("main", "restart", "change")
-                beside = self._start_reference(reference) if reference and plays else None
+                beside = self._start_reference(reference) if boot.kind in ("main", "restart", "change") else None
                 self._say(sitting, index, boot, "boot and enrolment")
                 self._live(boot, since, held)
                 if beside is not None:

@@ -12,6 +12,10 @@ from hil.settings.writer import PHONE_FILE, SETTINGS_FILE, UPGRADE_FILE, phone_f
 _NOTHING_DELETED = {"DELETE_MY_CERT": "0", "DELETE_SCEP_CERT": "0", "DELETE_SCEP_2_CERT": "0", "DELETE_SCEP_3_CERT": "0"}
 
 
+DOCUMENTED = Firmware("4.1")
+"""The release whose documents hold for a phone that does not tell its own."""
+
+
 @dataclass(frozen=True)
 class Server:
     """Where a device finds the bench: `host:port` of HTTP, and the host of SNTP and syslog."""

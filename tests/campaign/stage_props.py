@@ -86,18 +86,18 @@ class Props:
         self.published: dict[str, Mapping[str, bytes]] = {}
         self.powered = False
         self.boots = 0
-        lab: Any = SimpleNamespace(events=self.events, publish=self._publish, script=self._script)
-        self.stage = Stage(
-            bench=SimpleNamespace(),  # type: ignore[arg-type]
-            lab=lab,
-            evidence=self.folder / "evidence",
-            clock=self.clock,  # type: ignore[arg-type]
-            times=self.times,
-            server_of_phones=Server("192.0.2.1", 80),
-            recorder=lambda _, file: _Recorder(self, file),  # type: ignore[arg-type,return-value]
-            reference=lambda *_: SimpleNamespace(boot=self._reference_boot),  # type: ignore[arg-type,return-value]
-            cancel=self.cancel,
-        )
+        parts: dict[str, Any] = {
+            "bench": SimpleNamespace(),
+            "lab": SimpleNamespace(events=self.events, publish=self._publish, script=self._script),
+            "evidence": self.folder / "evidence",
+            "clock": self.clock,
+            "times": self.times,
+            "server_of_phones": Server("192.0.2.1", 80),
+            "recorder": lambda _, file: _Recorder(self, file),
+            "reference": lambda *_: SimpleNamespace(boot=self._reference_boot),
+            "cancel": self.cancel,
+        }
+        self.stage = Stage(**parts)
 
     label = "group 1 port 1"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stage_props import OWN_FILE, Props
@@ -27,7 +28,7 @@ class Wait:
     def settings(self, at: float) -> None:
         self.clock.after(at, self.props.served)
 
-    def answer(self, at: float, slot: int = 1, status: str = "SUCCESS", **details: object) -> None:
+    def answer(self, at: float, slot: int = 1, status: str = "SUCCESS", **details: Any) -> None:
         self.clock.after(at, lambda: self.props.answered(slot, status, **details))
 
     def end(self, *slots: int, others: bool = False, limit: float = 100.0, quiet: float = 5.0) -> tuple[Ended, float]:
@@ -79,9 +80,9 @@ def test_a_grant_and_a_refusal_are_answers(boot: Wait, status: str) -> None:
 
 
 @pytest.mark.parametrize("details", [{"status": "PENDING"}, {"sent": False}, {"status": "none"}])
-def test_what_the_phone_is_still_waiting_for_is_no_answer(boot: Wait, details: dict[str, object]) -> None:
+def test_what_the_phone_is_still_waiting_for_is_no_answer(boot: Wait, details: dict[str, Any]) -> None:
     boot.settings(1)
-    boot.answer(4, **details)  # type: ignore[arg-type]
+    boot.answer(4, **details)
     boot.answer(9)
     assert boot.end(1) == (Ended(True, 8.0), 9.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,7 +95,7 @@ def test_a_scenario_keeps_its_slot_whatever_else_is_selected(night: list[Scenari
     fewer = data.draw(st.lists(st.sampled_from(night), unique=True) if night else st.just([]))
     whole, part = plan(night, NEW), plan(fewer, NEW)
     for scenario in fewer:
-        places = [dict(map(reversed, made.sitting_of[scenario].scenarios))[scenario] for made in (whole, part)]  # type: ignore[arg-type]
+        places = [dict(map(reversed, made.sitting_of[scenario].scenarios))[scenario] for made in (whole, part)]
         assert places[0] == places[1] == slot_of(scenario, NEW)
 
 
@@ -176,8 +177,8 @@ class TestFirmware:
 
 
 class TestStory:
-    def boots(self, *steps: Restart | ChangeSettings | PassTime, **how: object) -> PlannedSitting:
-        (sitting,) = plan([Scenario(slot=1, steps=steps, **how)], NEW).sittings  # type: ignore[arg-type]
+    def boots(self, *steps: Restart | ChangeSettings | PassTime, **how: Any) -> PlannedSitting:
+        (sitting,) = plan([Scenario(slot=1, steps=steps, **how)], NEW).sittings
         return sitting
 
     def test_each_step_but_time_is_a_boot(self) -> None:

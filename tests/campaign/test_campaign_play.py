@@ -34,7 +34,7 @@ def sitting(*scenarios: Scenario) -> PlannedSitting:
 
 
 def player(props: Props, firmware: Firmware | None = NEW) -> SittingPlayer:
-    return SittingPlayer(props.stage, props.phone, props, lambda _: None, firmware)  # type: ignore[arg-type]
+    return SittingPlayer(props.stage, props.phone, props, lambda _: None, firmware)
 
 
 def manifest(played: Played) -> SittingManifest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from suite_reading import scenarios_of_the_suite
 
-from hil.campaign.plan import CENSUS, PlannedBoot, plan, slot_of
+from hil.campaign.plan import CENSUS, PlannedBoot, PlannedSitting, plan, slot_of
 from hil.campaign.render import Server, boot_files, boot_settings, clearing
 from hil.errors import Misuse
 from hil.identity import Firmware, Identity
@@ -31,8 +31,8 @@ def intended(scenario: Scenario, device: str = "j179-1") -> Profile | None:
 
 
 @pytest.mark.parametrize("sitting", SUITE, ids=lambda sitting: sitting.name)
-def test_every_boot_of_the_suite_tells_each_slot_what_its_scenario_means(sitting: object) -> None:
-    for boot in (boot for boot in sitting.boots if boot.kind in ("main", "restart", "change")):  # type: ignore[attr-defined]
+def test_every_boot_of_the_suite_tells_each_slot_what_its_scenario_means(sitting: PlannedSitting) -> None:
+    for boot in (boot for boot in sitting.boots if boot.kind in ("main", "restart", "change")):
         found = {profile.slot: profile for profile in profiles(read(boot), PHONE)}
         for slot, scenario in boot.scenarios:
             meant = intended(Scenario(scenario.settings, slot=slot))
@@ -42,8 +42,8 @@ def test_every_boot_of_the_suite_tells_each_slot_what_its_scenario_means(sitting
 
 
 @pytest.mark.parametrize("sitting", SUITE, ids=lambda sitting: sitting.name)
-def test_no_boot_of_the_suite_deletes_a_certificate_unasked(sitting: object) -> None:
-    for boot in sitting.boots:  # type: ignore[attr-defined]
+def test_no_boot_of_the_suite_deletes_a_certificate_unasked(sitting: PlannedSitting) -> None:
+    for boot in sitting.boots:
         told = read(boot)
         for slot, name in ((0, "DELETE_MY_CERT"), (1, "DELETE_SCEP_CERT"), (2, "DELETE_SCEP_2_CERT"), (3, "DELETE_SCEP_3_CERT")):
             asked = any(at == slot and scenario.deletes for at, scenario in boot.scenarios)

@@ -30,7 +30,7 @@ class Runs:
 
     def run(self, *scenarios: Scenario, wanted: Sequence[Scenario] | None = None, retries: int = 0) -> PhoneRun:
         order = Order(scenarios, frozenset(scenarios if wanted is None else wanted))
-        made = PhoneRun(self.props.stage, self.props.phone, self.props, order, retries)  # type: ignore[arg-type]
+        made = PhoneRun(self.props.stage, self.props.phone, self.props, order, retries)
         self._made.append(made)
         made.start()
         return made
@@ -86,7 +86,7 @@ def test_evidence_is_the_sitting_that_played_the_scenario(runs: Runs) -> None:
 
 
 def test_nothing_is_switched_before_the_start(runs: Runs, tmp_path: Path) -> None:
-    PhoneRun(runs.props.stage, runs.props.phone, runs.props, Order((FIRST,), frozenset({FIRST})), 0)  # type: ignore[arg-type]
+    PhoneRun(runs.props.stage, runs.props.phone, runs.props, Order((FIRST,), frozenset({FIRST})), 0)
     assert runs.props.done == []
 
 
@@ -223,7 +223,7 @@ class TestEnd:
         props = [Props(tmp_path / name, phone=Phone(name=name)) for name in ("j179-1", "j179-2")]
         phones = {p.phone.name: (p.phone, p, Order((FIRST,), frozenset({FIRST}))) for p in props}
         stages = {p.phone.name: p.stage for p in props}
-        campaigns = [Campaign(stages[name], {name: phones[name]}) for name in phones]  # type: ignore[dict-item]
+        campaigns = [Campaign(stages[name], {name: phones[name]}) for name in phones]
         for campaign in campaigns:
             campaign.start()
         for campaign, name in zip(campaigns, phones, strict=True):
@@ -236,7 +236,7 @@ class TestEnd:
     def test_an_interrupted_campaign_does_not_wait_for_its_boots(self, runs: Runs) -> None:
         campaign = Campaign(
             runs.props.stage,
-            {"j179-1": (runs.props.phone, runs.props, Order((FIRST,), frozenset({FIRST})))},  # type: ignore[dict-item]
+            {"j179-1": (runs.props.phone, runs.props, Order((FIRST,), frozenset({FIRST})))},
         )
         reached = threading.Event()
         held = threading.Event()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from suite_reading import SUITE, suite_tests
+from suite_reading import SUITE, SuiteTest, suite_tests
 
 from hil.judge.requirements import FILE, load
 from hil.judge.rules import RULES
@@ -46,9 +46,9 @@ def test_every_mark_names_a_requirement() -> None:
 
 
 @pytest.mark.parametrize("test", suite_tests(), ids=lambda test: test.name)
-def test_every_test_has_a_scenario_and_a_requirement(test: object) -> None:
-    assert test.scenario is not None  # type: ignore[attr-defined]
-    assert test.requirements  # type: ignore[attr-defined]
+def test_every_test_has_a_scenario_and_a_requirement(test: SuiteTest) -> None:
+    assert test.scenario is not None
+    assert test.requirements
 
 
 @pytest.mark.parametrize("identifier", REQUIREMENTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ Make = Callable[..., Sitting]
 def sitting(tmp_path: Path) -> Make:
     """Plays scenarios, in the sitting that the planner makes of them, on a phone and a reference that keep to the documents."""
 
-    def make(*scenarios: Scenario, **how: object) -> Sitting:
+    def make(*scenarios: Scenario, **how: Any) -> Sitting:
         (planned,) = plan(scenarios, None).sittings
         return play(tmp_path, planned, **how)
 

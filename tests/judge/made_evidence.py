@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -103,17 +104,17 @@ class Device:
     held: set[int] = field(default_factory=set)
 
 
-def phone(change: Change = lambda ask: ask, **how: object) -> Device:
-    return Device(NAME, ADDRESS, IDENTITY.mac, change, **how)  # type: ignore[arg-type]
+def phone(change: Change = lambda ask: ask, **how: Any) -> Device:
+    return Device(NAME, ADDRESS, IDENTITY.mac, change, **how)
 
 
-def reference(change: Change = lambda ask: ask, **how: object) -> Device:
-    return Device(f"{NAME}.reference", REFERENCE, None, change, **how)  # type: ignore[arg-type]
+def reference(change: Change = lambda ask: ask, **how: Any) -> Device:
+    return Device(f"{NAME}.reference", REFERENCE, None, change, **how)
 
 
-def but(**changes: object) -> Change:
+def but(**changes: Any) -> Change:
     """Each enrolment with these fields changed."""
-    return lambda ask: replace(ask, **changes)  # type: ignore[arg-type]
+    return lambda ask: replace(ask, **changes)
 
 
 def never(_ask: Ask) -> None:
@@ -123,11 +124,11 @@ def never(_ask: Ask) -> None:
 _count = itertools.count(1)
 
 
-def fresh_ask(slot: int = 1, **changes: object) -> Ask:
+def fresh_ask(slot: int = 1, **changes: Any) -> Ask:
     """An enrolment of nothing in particular."""
     number = next(_count)
     ask = Ask(slot, key(2048, slot), (("CN", "anybody"),), None, "", "des-cbc", number.to_bytes(16, "big"), f"{number:040X}")
-    return replace(ask, **changes)  # type: ignore[arg-type]
+    return replace(ask, **changes)
 
 
 def play(
@@ -141,7 +142,7 @@ def play(
     firmware: str | None = FIRMWARE,
     rate: float = 1.0,
     transcribed: Callable[[PlannedBoot, Transcript], Transcript] = lambda _, transcript: transcript,
-    **manifest: object,
+    **manifest: Any,
 ) -> Sitting:
     """Play `planned` and give its sitting; files and manifest are written under `root/evidence`, captures are not."""
     folder = root / "evidence" / NAME / planned.name
@@ -166,7 +167,7 @@ def play(
         transcript = Transcript(f"boot-{index}", tuple(exchanges), tuple(fetches), (), leases, (), power_on, power_on, 9)
         boots.append(Boot(_boot_manifest(index, boot, power_on, lasts(boot), files), transcribed(boot, transcript)))
     told = SittingManifest(
-        **{  # type: ignore[arg-type]
+        **{
             "sitting": planned.name,
             "confirms": planned.confirms,
             "phone": NAME,
@@ -192,7 +193,7 @@ def play(
     return Sitting(folder, told, tuple(boots))
 
 
-def fetch_of(device: Device, at: datetime, **changes: object) -> Fetch:
+def fetch_of(device: Device, at: datetime, **changes: Any) -> Fetch:
     """The device's reading of its own settings file."""
     path = f"/{phone_file_name(IDENTITY)}" if device.mac else f"/reference/{NAME}/{phone_file_name(IDENTITY)}"
     made = Fetch(
@@ -211,7 +212,7 @@ def fetch_of(device: Device, at: datetime, **changes: object) -> Fetch:
         size=9,
         problems=(),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def _desk(planned: PlannedSitting, slot: int) -> CaService:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from made_evidence import ADDRESS, EPOCH, IDENTITY, NAME, REFERENCE, but, fresh_ask, never, phone, reference
+from made_evidence import ADDRESS, EPOCH, IDENTITY, NAME, REFERENCE, Device, but, fresh_ask, never, phone, reference
 
 from hil.campaign.plan import PlannedBoot
 from hil.capture.transcript import TimeReply, Transcript
@@ -52,7 +53,7 @@ class TestAttribution:
             ({"path": "/certsrv/mscep/mscep.dll"}, "no device's SCEP path"),
         ],
     )
-    def test_what_fits_nobody_is_a_stray(self, sitting: Make, wrong: dict[str, str], said: str) -> None:
+    def test_what_fits_nobody_is_a_stray(self, sitting: Make, wrong: dict[str, Any], said: str) -> None:
         made = sitting(Scenario(slot=1), phone_=phone(but(**wrong)))
         assert not made.of(NAME, 1).contacted
         assert made.of(f"{NAME}.reference", 1).enrolled
@@ -102,7 +103,7 @@ class TestAttribution:
         assert len(made.strays) == 3
 
 
-def replace_address(address: str) -> object:
+def replace_address(address: str) -> Device:
     made = phone()
     made.address = address
     return made
@@ -132,9 +133,9 @@ class TestWholeness:
             sitting(Scenario(slot=1), phone_=phone(reads_settings=False)).require_whole()
 
     @pytest.mark.parametrize("changes", [{"status": 404}, {"status": None}, {"method": "HEAD"}, {"path": "/46xxsettings.txt"}])
-    def test_what_is_no_reading_of_the_settings(self, sitting: Make, changes: dict[str, object]) -> None:
+    def test_what_is_no_reading_of_the_settings(self, sitting: Make, changes: dict[str, Any]) -> None:
         def other(_: PlannedBoot, transcript: Transcript) -> Transcript:
-            return replace(transcript, fetches=tuple(replace(fetch, **changes) for fetch in transcript.fetches))  # type: ignore[arg-type]
+            return replace(transcript, fetches=tuple(replace(fetch, **changes) for fetch in transcript.fetches))
 
         with pytest.raises(Inconclusive, match="not seen to fetch its settings"):
             sitting(Scenario(slot=1), transcribed=other).require_whole()
@@ -147,10 +148,7 @@ class TestWholeness:
     def test_a_request_that_the_end_of_the_boot_cut_off(self, sitting: Make) -> None:
         def cut(_: PlannedBoot, transcript: Transcript) -> Transcript:
             problem = {"request": None, "reply": None, "reply_frame": None, "problems": ("no answer: the capture ends",)}
-            exchanges = [
-                replace(each, **problem) if each.operation == "PKIOperation" else each  # type: ignore[arg-type]
-                for each in transcript.exchanges
-            ]
+            exchanges = [replace(each, **problem) if each.operation == "PKIOperation" else each for each in transcript.exchanges]
             return replace(transcript, exchanges=tuple(exchanges))
 
         with pytest.raises(Inconclusive, match="no answer: the capture ends"):
