@@ -69,6 +69,8 @@ def prove(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Play one night on a virtual bench of defective and of unusual phones; exit 0 if each defect is caught and no variant is."""
+    if not SUITE.is_dir():
+        raise Misuse("there is no suite here", file=SUITE, remedy="run hil prove from a checkout of the repository")
     defects, variants = _chosen(_listed("--list-defects"), only), _chosen(_listed("--list-variants"), only)
     if not defects and not variants:
         raise Misuse(f"no defect or variant is called {', '.join(only or ())}", key="--only", remedy="hil prove lists them all")

@@ -112,6 +112,7 @@ class Port:
     def _power_on(self) -> None:
         config = self.config
         with fresh(CLONE_NEWNET) as home:
+            network = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
             pair = f"link add eth0 address {config.mac} type veth peer name {config.link} netns /proc/self/fd/{home}"
             ip("link set lo up", pair, "link set eth0 up gso_max_segs 1", pass_fds=[home])
             with fresh(CLONE_NEWPID), (Path(config.flash).parent / "console.log").open("ab") as console:
@@ -124,7 +125,10 @@ class Port:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-        ip(f"link set {config.link} master br0 up gso_max_segs 1")
+        try:
+            ip(f"link set {config.link} master br0 up gso_max_segs 1")
+        finally:
+            os.close(network)  # held till now, since the link would be gone with a phone that ended at once
 
     async def _power_off(self, process: subprocess.Popen[bytes]) -> None:
         process.kill()
@@ -135,6 +139,8 @@ class Port:
 
 async def ended(process: subprocess.Popen[bytes]) -> None:
     """Wait until a child of this process has ended, without the threads that asyncio would start for that."""
+    if process.poll() is not None:
+        return
     loop = asyncio.get_running_loop()
     gone = asyncio.Event()
     watched = os.pidfd_open(process.pid)
