@@ -64,7 +64,7 @@ class Proof:
 
 def prove(
     only: Annotated[list[str] | None, typer.Option("--only", help="This defect or variant alone; may be given again.")] = None,
-    rate: Annotated[float, typer.Option(help="Phone seconds in one real second; lower on a slow machine.")] = 20.0,
+    rate: Annotated[float, typer.Option(help="Phone seconds in one real second; lower on a slow machine.")] = 30.0,
     report_dir: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("reports"),
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
@@ -100,7 +100,7 @@ def testbed_of(defects: Sequence[dict[str, str]], variants: Sequence[dict[str, s
             "address": f"192.0.2.{100 + number}",
             "reference": f"127.77.1.{number}",
             "power": {"group": 1, "port": number},
-            "virtual": {"firmware": FIRMWARE, f"{kind}s": [entry["name"]]},
+            "virtual": {"firmware": FIRMWARE, "boot_delay": 10, f"{kind}s": [entry["name"]]},
         }
         if kind == "defect":
             phone["requirements"] = [entry["requirement"]]
@@ -109,7 +109,7 @@ def testbed_of(defects: Sequence[dict[str, str]], variants: Sequence[dict[str, s
         "name": "prove",
         "kind": "virtual",
         "rate": rate,
-        "times": {"boot_limit": 900, "quiet": 60, "settle": 60, "off_time": 0.1},
+        "times": {"boot_limit": 900, "quiet": 45, "settle": 45, "off_time": 0.1},
         "network": {"interface": "lab0", "address": "192.0.2.1"},
         "power": {"kind": "snmp", "address": "192.0.2.2", "timeout": 3, "limit": 30},
         "phones": phones,

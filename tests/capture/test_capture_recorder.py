@@ -20,25 +20,20 @@ HERE = Path(__file__).resolve().parent
 TOOLS = ["dumpcap", "scapy"]
 
 
-def run(name: str, tool: str, folder: Path, *options: str) -> Any:
+def run(network: list[str], name: str, tool: str, folder: Path) -> Any:
     """What a recording of `namespace_recordings` tells; run in a namespace where its network is its own."""
     if tool == "dumpcap" and shutil.which("dumpcap") is None:
         pytest.skip("dumpcap is not installed")
     script = [sys.executable, "-W", "error", str(HERE / "namespace_recordings.py"), name, tool, str(folder / "capture.pcapng")]
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
-    done = subprocess.run(
-        ["unshare", *(options or ("-rn",)), *script], capture_output=True, text=True, timeout=120, check=False, env=environment
-    )
+    done = subprocess.run([*network, *script], capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize("option", ["-rn", "-n"])
-def test_what_passes_is_recorded_and_proven_whole(tool: str, option: str, tmp_path: Path) -> None:
-    if option == "-n" and os.geteuid() != 0:
-        pytest.skip("a namespace without a user namespace needs root")
-    told = run("traffic", tool, tmp_path, option)
+def test_what_passes_is_recorded_and_proven_whole(each_network: list[str], tool: str, tmp_path: Path) -> None:
+    told = run(each_network, "traffic", tool, tmp_path)
     assert told["fetches"] == [["127.0.0.1:8080", "/46xxsettings.txt", 200]]
     assert told["problems"] == []
     assert told["alive"] == [True, False]
@@ -51,8 +46,8 @@ def test_what_passes_is_recorded_and_proven_whole(tool: str, option: str, tmp_pa
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_each_source_is_proven_by_its_own_marker(tool: str, tmp_path: Path) -> None:
-    summary = run("several", tool, tmp_path)["summary"]
+def test_each_source_is_proven_by_its_own_marker(own_network: list[str], tool: str, tmp_path: Path) -> None:
+    summary = run(own_network, "several", tool, tmp_path)["summary"]
     assert summary["complete"], summary
     assert [source["interface"] for source in summary["sources"]] == ["left", "right", "lo"]
     left, right, lo = (source["packets"] for source in summary["sources"])
@@ -62,8 +57,8 @@ def test_each_source_is_proven_by_its_own_marker(tool: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_tool_killed_in_mid_recording_leaves_it_incomplete(tool: str, tmp_path: Path) -> None:
-    told = run("killed", tool, tmp_path)
+def test_a_tool_killed_in_mid_recording_leaves_it_incomplete(own_network: list[str], tool: str, tmp_path: Path) -> None:
+    told = run(own_network, "killed", tool, tmp_path)
     assert told["alive"] is False
     assert told["summary"]["complete"] is False
     assert told["summary"]["problems"][0] == f"{tool} ended before it was told to (SIGKILL)"
@@ -71,15 +66,15 @@ def test_a_tool_killed_in_mid_recording_leaves_it_incomplete(tool: str, tmp_path
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_an_interface_lost_in_mid_recording_leaves_it_incomplete(tool: str, tmp_path: Path) -> None:
-    summary = run("silenced", tool, tmp_path)["summary"]
+def test_an_interface_lost_in_mid_recording_leaves_it_incomplete(own_network: list[str], tool: str, tmp_path: Path) -> None:
+    summary = run(own_network, "silenced", tool, tmp_path)["summary"]
     assert summary["complete"] is False
     assert any("left" in problem or "ended before" in problem for problem in summary["problems"])
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_drops_are_read_and_make_it_incomplete(tool: str, tmp_path: Path) -> None:
-    summary = run("flooded", tool, tmp_path)["summary"]
+def test_drops_are_read_and_make_it_incomplete(own_network: list[str], tool: str, tmp_path: Path) -> None:
+    summary = run(own_network, "flooded", tool, tmp_path)["summary"]
     (source,) = summary["sources"]
     assert source["drops"] > 0
     assert summary["complete"] is False
@@ -95,8 +90,10 @@ def test_drops_are_read_and_make_it_incomplete(tool: str, tmp_path: Path) -> Non
         ("absent", "nothing proves that eth99 is recorded"),
     ],
 )
-def test_no_proof_is_a_lab_fault_and_leaves_nothing_running(tool: str, name: str, said: str, tmp_path: Path) -> None:
-    told = run(name, tool, tmp_path)
+def test_no_proof_is_a_lab_fault_and_leaves_nothing_running(
+    own_network: list[str], tool: str, name: str, said: str, tmp_path: Path
+) -> None:
+    told = run(own_network, name, tool, tmp_path)
     assert told["fault"].startswith(said)
     assert told["alive"] is False
 

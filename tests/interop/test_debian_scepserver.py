@@ -23,8 +23,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def results(folder: Path) -> dict[str, Any]:
-    command = ["unshare", "-rn", sys.executable, str(SCENARIO), str(folder)]
+def results(folder: Path, own_network: list[str]) -> dict[str, Any]:
+    command = [*own_network, sys.executable, str(SCENARIO), str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
     assert done.returncode == 0, done.stderr

@@ -18,8 +18,8 @@ SCENARIO = Path(__file__).with_name("dhcp_scenario.py")
 needs_dnsmasq = pytest.mark.skipif(shutil.which("dnsmasq") is None, reason="dnsmasq is not installed")
 
 
-def play(name: str) -> dict[str, Any]:
-    command = ["unshare", "-rn", sys.executable, str(SCENARIO), name]
+def play(network: list[str], name: str) -> dict[str, Any]:
+    command = [*network, sys.executable, str(SCENARIO), name]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
     assert done.returncode == 0, done.stderr
@@ -28,8 +28,8 @@ def play(name: str) -> dict[str, Any]:
 
 
 @needs_dnsmasq
-def test_a_known_phone_gets_its_address_and_what_it_needs() -> None:
-    seen = play("lease")
+def test_a_known_phone_gets_its_address_and_what_it_needs(own_network: list[str]) -> None:
+    seen = play(own_network, "lease")
     assert seen["offer"]["xid"] == 2, "the stranger, who asked first, gets nothing"
     for answer in (seen["offer"], seen["ack"]):
         assert answer["ip"] == "10.9.0.11"
@@ -44,18 +44,18 @@ def test_a_known_phone_gets_its_address_and_what_it_needs() -> None:
 
 
 @needs_dnsmasq
-def test_a_start_that_fails_says_why() -> None:
-    assert "unknown interface nowhere" in play("no_interface")["fault"]
+def test_a_start_that_fails_says_why(own_network: list[str]) -> None:
+    assert "unknown interface nowhere" in play(own_network, "no_interface")["fault"]
 
 
 @needs_dnsmasq
-def test_a_server_that_dies_is_a_fault() -> None:
-    assert "dnsmasq ended" in play("killed")["event"]["details"]["text"]
+def test_a_server_that_dies_is_a_fault(own_network: list[str]) -> None:
+    assert "dnsmasq ended" in play(own_network, "killed")["event"]["details"]["text"]
 
 
 @needs_dnsmasq
-def test_a_killed_run_leaves_no_server_behind() -> None:
-    assert play("orphan")["gone"]
+def test_a_killed_run_leaves_no_server_behind(own_network: list[str]) -> None:
+    assert play(own_network, "orphan")["gone"]
 
 
 @pytest.mark.parametrize(

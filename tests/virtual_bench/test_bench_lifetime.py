@@ -126,6 +126,7 @@ show(refused=refused, unchanged=os.readlink("/proc/self/ns/net") == os.readlink(
     assert facts["unchanged"]
 
 
+@pytest.mark.usefixtures("without_root")
 def test_without_the_right_to_make_networks_it_takes_a_user_namespace(play: Play) -> None:
     if os.geteuid():
         pytest.skip("only root has a right to give up")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,16 +14,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 SCRIPT = Path(__file__).with_name("night.py")
-NAMESPACES = [pytest.param("-n", marks=pytest.mark.skipif(os.geteuid() != 0, reason="not root")), "-rn"]
 
 
-@pytest.fixture(scope="module", params=NAMESPACES)
-def night(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def night(each_network: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for program in ("unshare", "ip", "dnsmasq", "scepserver"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     folder = tmp_path_factory.mktemp("night")
-    command = ["unshare", request.param, sys.executable, str(SCRIPT), str(folder)]
+    command = [*each_network, sys.executable, str(SCRIPT), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout)
