@@ -64,6 +64,8 @@ class BootManifest(_Frozen):
     packets: int
     drops: int
     problems: tuple[str, ...]
+    in_time: bool = True
+    """Whether all that the boot was played for was answered before its patience was over."""
 
     @property
     def complete(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hil_fixtures import Characterise, Observation, changes, scenario
+from hil_fixtures import Characterise, Inconclusive, Observation, changes, scenario
 
 
 @scenario()
@@ -38,7 +38,11 @@ def test_password_default(phone: Observation, reference: Observation) -> None:
 
 
 @pytest.mark.parametrize(
-    "password", [pytest.param(text, marks=scenario(SCEPPASSWORD=text)) for text in ("$SERIALNO", "$MACADDR", "pw-$MACADDR")]
+    "password",
+    [
+        pytest.param(text, marks=scenario(SCEPPASSWORD=text))
+        for text in ("$SERIALNO", "$MACADDR", "pw-$MACADDR", "$SERIALNO/$MACADDR")
+    ],
 )
 @pytest.mark.requirement("PASSWORD-MACRO")
 def test_password_macro(phone: Observation, reference: Observation, password: str) -> None:
@@ -68,6 +72,7 @@ def test_message_signature(phone: Observation, reference: Observation) -> None:
 @scenario(changes(DELETE_SCEP_CERT="1"), changes(DELETE_SCEP_CERT="0"))
 @pytest.mark.requirement("NONCE-FRESH")
 def test_sender_nonce_is_fresh(phone: Observation, reference: Observation) -> None:
-    assert len(phone.enrolments) == len(reference.enrolments) == 2
+    if len(phone.enrolments) < 2:
+        raise Inconclusive("one request alone says nothing of the next one's nonce")
     assert phone.request.nonce_fresh
     assert reference.request.nonce_fresh

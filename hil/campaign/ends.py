@@ -101,7 +101,7 @@ def await_end(
             slot = answered(event, device)
             if slot is not None:
                 open_slots.discard(slot)
-                deadline = event.at + timedelta(seconds=patience.limit)
+                deadline = min(event.at + timedelta(seconds=patience.limit), last_deadline)
                 if settings_at is not None:
                     slowest = max(slowest, (event.at - settings_at).total_seconds())
     return Ended(False, slowest)

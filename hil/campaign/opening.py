@@ -44,6 +44,8 @@ def opened(
 
     `recorder` and `reference` take the place of the ordinary ones.
     """
+    run.mkdir(parents=True, exist_ok=True)
+    run.chmod(0o700)  # passwords that were set stand in the files served and in the captures
     with ExitStack() as stack:
         stack.enter_context(bench)
         recovered = bench.recover()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from hil.reference.device import ReferencePhone
 from hil.services.events import Event
 from hil.settings.writer import phone_file_name
 
-_FIRMWARE = re.compile(r"AVAYA/J1\d\d\w*-(\d{1,4}(?:\.\d{1,4}){1,5})")
+_FIRMWARE = re.compile(r"AVAYA/(?P<model>J1\d\d)\w*-(?P<release>\d{1,4}(?:\.\d{1,4}){1,5})")
 _REFERENCE_JOIN = 30.0
 
 
@@ -151,7 +151,7 @@ class SittingPlayer:
                 events.publish(EventName.POWER_ON, device=self.phone.name)
                 beside = self._start_reference(reference) if boot.kind in ("main", "restart", "change") else None
                 self._say(sitting, index, boot, "boot and enrolment")
-                self._live(boot, since, held)
+                in_time = self._live(boot, since, held)
                 if beside is not None:
                     self._join_reference(beside)
                 self._check_cancelled()
@@ -174,6 +174,7 @@ class SittingPlayer:
             packets=whole.packets,
             drops=sum(source.drops or 0 for source in whole.sources),
             problems=tuple(whole.problems),
+            in_time=in_time,
         )
 
     def _mine(self, event: Event) -> bool:
@@ -206,11 +207,16 @@ class SittingPlayer:
         recorder.start()
         try:
             yield summary
-        finally:
-            summary.append(recorder.stop())
+        except BaseException:
+            with suppress(LabFault):  # what went wrong first is what is told
+                recorder.stop()
+            raise
+        summary.append(recorder.stop())
 
-    def _live(self, boot: PlannedBoot, since: int, held: frozenset[int]) -> None:
+    def _live(self, boot: PlannedBoot, since: int, held: frozenset[int]) -> bool:
         """Wait until the boot has shown what it is for, then until nothing that it started can be lost with the power.
+
+        Returns whether it has shown it.
 
         Silence counts as an end only after twice the time that the slowest enrolment of the sitting took.
         """
@@ -231,6 +237,7 @@ class SittingPlayer:
         self._slowest = max(self._slowest, ended.slowest)
         stage.clock.wait(stage.cancel, times.settle + boot.lives_on)
         stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=ended.in_time)
+        return ended.in_time
 
     def _start_reference(self, reference: ReferencePhone) -> _Reference:
         def boot() -> None:
@@ -262,9 +269,15 @@ class SittingPlayer:
             if event.device == self.phone.name and event.name is EventName.FILE_SERVED:
                 self.seen = True
                 found = _FIRMWARE.search(str(event.details.get("user_agent")))
-                if found:
-                    self.firmware = Firmware(found[1])
-                    return
+                if found is None:
+                    continue
+                if found["model"] != self.phone.identity.model4:
+                    raise LabFault(
+                        f"the testbed says {self.phone.identity.model4} and the phone calls itself {found['model']}",
+                        phone=self.phone.name,
+                    )
+                self.firmware = Firmware(found["release"])
+                return
 
     def _check_cancelled(self) -> None:
         if self.stage.cancel.is_set():

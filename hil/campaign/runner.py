@@ -115,9 +115,11 @@ class PhoneRun:
         self._closing.set()
 
     def join(self, timeout: float) -> None:
-        """Wait for the thread, at most `timeout` real seconds."""
+        """Wait for the thread, at most `timeout` real seconds; a phone whose thread goes on counts as dark."""
         if self._thread.ident is not None:
             self._thread.join(timeout)
+        if self._thread.is_alive():
+            self.dark = LabFault("its campaign did not end in time", phone=self.phone.name, port=self._port.label)
 
     def _report(self, text: str) -> None:
         self._status = Status(text, datetime.now(UTC), len(self._played), self._status.total)
@@ -180,8 +182,11 @@ class PhoneRun:
                 raise self._failure
         with self._turn:
             self._report("by hand")
-            yield ByHand(self._stage, self.phone, self._port, self.firmware)
-            self._report("done")
+            try:
+                yield ByHand(self._stage, self.phone, self._port, self.firmware)
+            finally:
+                self._leave_powered()
+                self._report("done")
 
     def _play(self, sitting: PlannedSitting) -> Played:
         with self._turn:
@@ -233,10 +238,9 @@ class Campaign:
         """Phones that could not be powered again, and why."""
         return {name: run.dark for name, run in self.runs.items() if run.dark is not None}
 
-    def close(self, *, interrupted: bool) -> None:
-        """End every thread within a bound; each leaves its phone powered, or is `dark`."""
-        if interrupted:
-            self._stage.cancel.set()
+    def close(self) -> None:
+        """End every thread within a bound, whatever it plays; each leaves its phone powered, or is `dark`."""
+        self._stage.cancel.set()
         for run in self.runs.values():
             run.close()
         deadline = time.monotonic() + _JOIN

@@ -73,7 +73,9 @@ def prove(
         raise Misuse("there is no suite here", file=SUITE, remedy="run hil prove from a checkout of the repository")
     defects, variants = _chosen(_listed("--list-defects"), only), _chosen(_listed("--list-variants"), only)
     if not defects and not variants:
-        raise Misuse(f"no defect or variant is called {', '.join(only or ())}", key="--only", remedy="hil prove lists them all")
+        raise Misuse(
+            f"no defect or variant is called {', '.join(only or ())}", key="--only", remedy="docs/virtual-phone.md lists them all"
+        )
     with tempfile.TemporaryDirectory(prefix="hil-prove-") as scratch:
         testbed = Path(scratch) / "prove.yaml"
         testbed.write_text(yaml.safe_dump(testbed_of(defects, variants, rate), sort_keys=False), encoding="utf-8")

@@ -11,6 +11,7 @@ from hil.judge.observation import Observation, Where
 from hil.judge.rules import RULES, Rule, Told
 from hil.judge.verdict import NotObserved, Verdict
 from hil.scenario import Issue
+from hil.scep.messages import PkiStatus
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,17 @@ def require_sound_reference(reference: Observation, told: Told, *, restarts: boo
     granted = told.profile is not None and told.scenario.enrols and isinstance(told.scenario.ca[0], Issue)
     if granted and not reference.enrolled:
         raise LabFault("the CA granted the reference no certificate, so it may have failed the phone too", seen=reference.device)
+
+
+def require_granting_ca(phone: Observation) -> None:
+    """Raise `LabFault` where a CA that was told to grant refused a request in which nothing is wrong."""
+    for seen in phone.enrolments:
+        request, reply = seen.exchange.request, seen.exchange.reply
+        sound = request is not None and request.signature_valid and request.csr is not None and request.csr.signature_valid
+        refused = (seen.exchange.status or 200) >= 400 or (reply is not None and reply.status is PkiStatus.FAILURE)
+        if sound and refused:
+            where = f"{seen.where.file} frame {seen.where.frame}"
+            raise LabFault("the CA refused a sound request that it was told to grant", seen=where)
 
 
 def _verdict(rule: Rule, seen: Sighting, expected: object) -> Verdict:

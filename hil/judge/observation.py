@@ -78,6 +78,11 @@ class CsrFacts:
         return tuple(part for part in self.subject if part[0] != "CN")
 
     @property
+    def dn_parts(self) -> tuple[tuple[str, str], ...]:
+        """The parts of `dn`, whatever their order: sorted."""
+        return tuple(sorted(self.dn))
+
+    @property
     def cn_position(self) -> str:
         """`first`, `last`, `between`, or `only` where the subject is nothing but the common name."""
         names = [name for name, _ in self.subject]

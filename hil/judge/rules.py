@@ -73,6 +73,7 @@ _TABLE: tuple[Rule, ...] = (
     Rule("csr.key_bits", "documented", "SCEP page, MYCERTKEYLEN", lambda told: told.asked.key_bits),
     Rule("csr.common_name", "documented", "SCEP page, MYCERTCN", lambda told: told.asked.common_name),
     Rule("csr.dn", "documented", "SCEP page, MYCERTDN", lambda told: told.asked.dn),
+    Rule("csr.dn_parts", "documented", "SCEP page, MYCERTDN", lambda told: tuple(sorted(told.asked.dn))),
     Rule("csr.cn_position", "baseline", "no document places the CN among the DN's parts"),
     Rule("csr.challenge", "documented", "SCEP page, SCEPPASSWORD", lambda told: told.asked.challenge_password),
     Rule(

@@ -111,13 +111,11 @@ class Sitting:
                 if unread and self.speaker(boot, exchange) == self.phone:
                     raise Inconclusive(f"{where}: frame {exchange.request_frame}: {'; '.join(exchange.problems)}")
 
-    def require_patience(self, slot: int) -> None:
-        """Raise `Inconclusive` where a phone that did not enrol in `slot` was given less time than counts as booting."""
-        if self._observation(self.phone, slot, ("main",)).enrolments:
-            return
-        for boot in self.boots:
-            if boot.manifest.kind == "main":
-                remedy = f"a phone may take {DURING_BOOT_SECONDS:.0f} s to enrol, so raise times.boot_limit"
+    def require_patience(self) -> None:
+        """Raise `Inconclusive` where a boot ended with an enrolment still due, in less time than counts as booting."""
+        remedy = f"a phone may take {DURING_BOOT_SECONDS:.0f} s to enrol, so raise times.boot_limit"
+        for boot in self.played:
+            if not boot.manifest.in_time:
                 self._require_watched(boot, DURING_BOOT_SECONDS, remedy)
 
     def require_witness(self, slots: Collection[int] = (1, 2, 3)) -> None:
@@ -133,8 +131,8 @@ class Sitting:
             self._require_watched(boot, took, f"its witness took {took:.0f} s, so raise times.quiet")
 
     def _require_watched(self, boot: Boot, seconds: float, remedy: str) -> None:
-        last = max(fetch.reply_time for fetch in self._settings_read(boot, self.phone) if fetch.reply_time)
-        given = (boot.manifest.ended - boot.phone_time(last, self.manifest)).total_seconds()
+        read = max(fetch.reply_time for fetch in self._settings_read(boot, self.phone) if fetch.reply_time)
+        given = ((boot.transcript.last or read) - read).total_seconds() * self.manifest.rate
         if given < seconds:
             where = f"{self.manifest.sitting}, boot {boot.manifest.index}"
             raise Inconclusive(f"{where}: power went off {given:.0f} s after the settings were read; {remedy}")
@@ -201,14 +199,15 @@ class Sitting:
             return stray(
                 f"{exchange.client} ({exchange.client_mac}) is neither the phone at its leased address nor the reference"
             )
-        if path is not None and path["device"] == speaker:
+        slots = {played.slot for played in self.manifest.scenarios} if boot.manifest.kind in _PLAYED else {1, 2, 3}
+        if path is not None and path["device"] == speaker and int(path["slot"]) in slots:
             return speaker, int(path["slot"])
         told_no_url = [played.slot for played in self.manifest.scenarios if not played.has_url]
         if speaker == self.phone and told_no_url and boot.manifest.kind in _PLAYED:
             return speaker, told_no_url[0]  # a server that no slot was told of is what a slot without a URL must not ask
         if path is None:
             return stray(f"{speaker} asked {exchange.path}, which is no device's SCEP path")
-        return stray(f"{speaker} asked the SCEP path of {path['device']}")
+        return stray(f"{speaker} asked the SCEP path of {path['device']}, slot {path['slot']}")
 
     def speaker(self, boot: Boot, said: Exchange | Fetch) -> str | None:
         """Which device said this, by MAC and leased address; None where it is neither phone nor reference."""

@@ -18,11 +18,6 @@ class Roster:
         with self._lock:
             self._address_of[device] = address
 
-    def address_of(self, device: str) -> str | None:
-        """The address that speaks for `device`, None where any may."""
-        with self._lock:
-            return self._address_of.get(device)
-
     def resident(self, address: str) -> str | None:
         """The one device known to be at `address`; None where there is none, or more than one."""
         with self._lock:

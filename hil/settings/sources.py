@@ -7,7 +7,6 @@ from typing import Final
 SCEP_PAGE: Final = "Installing and Administering J100 R4.1.x, SCEP"
 PKCS12_PAGE: Final = "Installing and Administering J100 R4.1.x, PKCS#12"
 ENHANCED_PAGE: Final = "Installing and Administering J100 R4.1.x, Enhanced Enrollment"
-GRAMMAR_PAGE: Final = "Installing and Administering J100 R4.1.x, Contents of the settings file"
 SSON_PAGE: Final = "Installing and Administering J100 R4.1.x, DHCP Site Specific Option"
 TEMPLATE: Final = "46xxsettings template of 22 July 2022"
 FIELD: Final = "seen in upgrade files of the field; no document"

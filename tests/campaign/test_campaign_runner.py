@@ -229,7 +229,7 @@ class TestEnd:
         for campaign, name in zip(campaigns, phones, strict=True):
             assert isinstance(evidence(campaign.runs[name], FIRST), Played)
             assert campaign.statuses()[name].total == 1
-            campaign.close(interrupted=False)
+            campaign.close()
             assert campaign.dark == {}
         assert all(p.powered for p in props)
 
@@ -251,7 +251,7 @@ class TestEnd:
         assert reached.wait(PATIENCE)
         runs.props.cancel.set()
         held.set()
-        campaign.close(interrupted=True)
+        campaign.close()
         assert runs.props.powered
         assert "interrupted" in str(evidence(campaign.runs["j179-1"], FIRST))
 

@@ -154,6 +154,7 @@ def play(
         files = {d.name: _serve(folder, index, boot, d, firmware) for d in devices}
         exchanges: list[Exchange] = []
         fetches: list[Fetch] = []
+        held = frozenset(devices[0].held)
         for device in devices:
             if device.mac is None and boot.kind in ("clear", "control"):
                 continue
@@ -164,9 +165,13 @@ def play(
                 exchanges += _exchanges(device, ask, desks, settings_at + timedelta(seconds=ask.after / rate))
         exchanges.sort(key=lambda exchange: exchange.request_time)
         leases = (Lease(1, power_on, IDENTITY.mac, leased),) if leased else ()
-        transcript = Transcript(f"boot-{index}", tuple(exchanges), tuple(fetches), (), leases, (), power_on, power_on, 9)
-        boots.append(Boot(_boot_manifest(index, boot, power_on, lasts(boot), files), transcribed(boot, transcript)))
-    told = SittingManifest(
+        last = EPOCH + (power_on - EPOCH) / rate + timedelta(seconds=(SETTINGS_AFTER + lasts(boot)) / rate)
+        transcript = Transcript(f"boot-{index}", tuple(exchanges), tuple(fetches), (), leases, (), power_on, last, 9)
+        told = _boot_manifest(index, boot, power_on, lasts(boot), files).model_copy(
+            update={"in_time": _in_time(boot, held, exchanges)}
+        )
+        boots.append(Boot(told, transcribed(boot, transcript)))
+    manifest_of_all = SittingManifest(
         **{
             "sitting": planned.name,
             "confirms": planned.confirms,
@@ -189,8 +194,8 @@ def play(
         }
     )
     folder.mkdir(parents=True, exist_ok=True)
-    told.save(folder)
-    return Sitting(folder, told, tuple(boots))
+    manifest_of_all.save(folder)
+    return Sitting(folder, manifest_of_all, tuple(boots))
 
 
 def fetch_of(device: Device, at: datetime, **changes: Any) -> Fetch:
@@ -327,6 +332,13 @@ def _exchanges(device: Device, ask: Ask, desks: dict[tuple[str, int], CaService]
             request=read_message(sent, keys=(authority().key,)),
             reply=read_message(desk.pki_operation(sent), keys=(ask.key,), certificates=(authority().certificate,)),
         )
+
+
+def _in_time(boot: PlannedBoot, held: frozenset[int], exchanges: Sequence[Exchange]) -> bool:
+    """Whether the phone asked in each slot in which it was to enrol."""
+    awaited = {slot for slot, scenario in boot.scenarios if scenario.enrols and slot not in held}
+    asked = {slot for slot in awaited for each in exchanges if each.client_mac and f"/{slot}/" in each.path}
+    return asked == awaited
 
 
 def _boot_manifest(

@@ -202,13 +202,13 @@ class TestAbsence:
     def test_a_phone_that_does_not_enrol_had_the_time_that_it_may_take(self, sitting: Make, lasts: float, enough: bool) -> None:
         made = sitting(Scenario(slot=1), phone_=phone(never), lasts=lambda _: lasts)
         if enough:
-            made.require_patience(1)
+            made.require_patience()
         else:
             with pytest.raises(Inconclusive, match=r"power went off 599 s after the settings were read.*boot_limit"):
-                made.require_patience(1)
+                made.require_patience()
 
     def test_one_that_enrolled_needs_no_patience(self, sitting: Make) -> None:
-        sitting(Scenario(slot=1), lasts=lambda _: 15.0).require_patience(1)
+        sitting(Scenario(slot=1), lasts=lambda _: 15.0).require_patience()
 
 
 class TestObservation:

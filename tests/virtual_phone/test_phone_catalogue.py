@@ -224,6 +224,7 @@ CHANGES = {
     "challenge-missing": unset("challenge"),
     "password-macro-unexpanded": {"set": {"challenge"}},
     "password-serial-lower-case": {"set": {"challenge"}},
+    "password-3-ignored": {"set": {"challenge"}},
     "password-truncated": {"set": {"challenge"}},
     "profile-3-ignored": everywhere("order"),
     "profiles-share-url": everywhere("url") | {"held": {"order"}, "deleted": {"order"}},

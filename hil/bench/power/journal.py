@@ -77,7 +77,17 @@ class Journal:
             ) from error
 
     def _write(self, entries: Mapping[str, PortOff]) -> None:
-        text = json.dumps({"off": [asdict(entry) for entry in entries.values()]}, indent=1)
+        try:
+            self._replace(json.dumps({"off": [asdict(entry) for entry in entries.values()]}, indent=1))
+        except OSError as error:
+            raise LabFault(
+                "the journal of ports turned off cannot be written",
+                bench=self._bench,
+                tried=f"write {self._file}",
+                seen=str(error),
+            ) from error
+
+    def _replace(self, text: str) -> None:
         draft = self._file.with_suffix(".new")
         with draft.open("w", encoding="utf-8") as stream:
             stream.write(text)

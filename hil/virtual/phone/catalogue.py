@@ -119,6 +119,7 @@ DEFECTS: Mapping[str, Defect] = {
         "PASSWORD-MACRO",
         lambda h: replace(h, password=replace(h.password, serial=lambda u: u.serial.lower())),
     ),
+    "password-3-ignored": Defect("does not know SCEPPASSWORD_3", "PROFILE-PARAMETERS", lambda h: _without(h, "SCEPPASSWORD_3")),
     "password-truncated": Defect(
         "sends the first 8 characters of a fixed password",
         "PASSWORD-FIXED",
