@@ -11,6 +11,7 @@ Files are named relative to the sitting's folder. Instants are in phone time.
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -41,6 +42,14 @@ class EventName(StrEnum):
     FAULT = "fault"
     BOOT_ENDS = "boot ends"
     RECOVERED = "power recovered"
+
+
+SCEP_PATH = re.compile(r"/scep/(?P<device>[^/]+)/(?P<slot>[123])/pkiclient\.exe")
+
+
+def scep_path(device: str, slot: int) -> str:
+    """The URL path of a device's slot; it never changes, since a phone binds its certificate to the URL."""
+    return f"/scep/{device}/{slot}/pkiclient.exe"
 
 
 BootKind = Literal["clear", "main", "restart", "change", "control"]

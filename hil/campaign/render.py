@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from hil.campaign.plan import PlannedBoot, slot_name
+from hil.evidence import scep_path
 from hil.identity import Firmware, Identity
 from hil.settings.writer import PHONE_FILE, SETTINGS_FILE, UPGRADE_FILE, phone_file_name, settings_file, upgrade_file
 
@@ -25,7 +26,7 @@ class Server:
 
     def scep_url(self, device: str, slot: int) -> str:
         """The one SCEP path that this device and slot have, in every boot of every night."""
-        return f"http://{self.host}:{self.http_port}/scep/{device}/{slot}/pkiclient.exe"
+        return f"http://{self.host}:{self.http_port}{scep_path(device, slot)}"
 
 
 def clearing(firmware: Firmware | None) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil.capture.transcript import Exchange, Fetch, Transcript, read_capture
-from hil.evidence import BootManifest, SittingManifest
+from hil.evidence import SCEP_PATH, BootManifest, SittingManifest
 from hil.identity import Firmware, Identity
 from hil.judge.observation import Observation, Seen
 from hil.judge.rules import DURING_BOOT_SECONDS, Told
@@ -26,7 +25,6 @@ from hil.settings.profiles import profiles
 from hil.settings.writer import UPGRADE_FILE, phone_file_name
 
 _PLAYED = ("main", "restart", "change")
-_SCEP_PATH = re.compile(r"/scep/(?P<device>[^/]+)/(?P<slot>[123])/pkiclient\.exe")
 
 
 class Stray(NamedTuple):
@@ -194,7 +192,7 @@ class Sitting:
             return Stray(boot.manifest.capture, exchange.request_frame, reason)
 
         speaker = self.speaker(boot, exchange)
-        path = _SCEP_PATH.fullmatch(exchange.path)
+        path = SCEP_PATH.fullmatch(exchange.path)
         if speaker is None:
             return stray(
                 f"{exchange.client} ({exchange.client_mac}) is neither the phone at its leased address nor the reference"

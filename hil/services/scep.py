@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from urllib.parse import unquote, unquote_plus
 
 from hil.asn1 import Malformed
 from hil.clock import Clock
-from hil.evidence import EventName
+from hil.evidence import SCEP_PATH, EventName
 from hil.scenario import Answer, Issue
 from hil.scep.ca import DEFAULT_CAPABILITIES, Authority, CaService, LedgerEntry, ScepRefusal
 from hil.scep.query import decode_url_message, parameters
@@ -21,13 +20,7 @@ from hil.services.ledger import Ledger, LedgerLine
 from hil.services.roster import Roster
 from hil.services.web import Call, Reply, Served
 
-_PATH = re.compile(r"/scep/(?P<device>[^/]+)/(?P<slot>[1-9])/pkiclient\.exe")
 _PKI_MESSAGE = "application/x-pki-message"
-
-
-def scep_path(device: str, slot: int) -> str:
-    """URL path of the CA behind a device's slot; it never changes, since a phone binds its certificate to the URL."""
-    return f"/scep/{device}/{slot}/pkiclient.exe"
 
 
 @dataclass
@@ -78,7 +71,7 @@ class ScepSite:
 
     async def answer(self, call: Call) -> Served:
         """The CA's answer; 404 to a path that no device has, or that is asked from another device's address."""
-        match = _PATH.fullmatch(call.path)
+        match = SCEP_PATH.fullmatch(call.path)
         desk = self._desks.get((match["device"], int(match["slot"]))) if match else None
         if desk is None:
             return _stray("SCEP path unknown")

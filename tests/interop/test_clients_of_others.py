@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hil.clock import ScaledClock
+from hil.evidence import scep_path
 from hil.scenario import Issue, Pend
 from hil.scep import signers
 from hil.scep.authority import to_pem
@@ -17,7 +18,6 @@ from hil.scep.ca import Authority
 from hil.secret import Secret
 from hil.services.lab import Lab
 from hil.services.ledger import LedgerLine
-from hil.services.scep import scep_path
 
 PASSWORD = "only-for-this-test"
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from hil.cli.enroll import enroll
 from hil.clock import ScaledClock
 from hil.errors import Misuse
+from hil.evidence import scep_path
 from hil.scenario import Answer, Issue, Pend, Reject
 from hil.scep import signers
 from hil.scep.ca import Authority
@@ -22,7 +23,6 @@ from hil.scep.csr import Csr
 from hil.scep.signers import CertificateRequest
 from hil.secret import Secret
 from hil.services.lab import Lab
-from hil.services.scep import scep_path
 
 PASSWORD = "only-for-this-test"
 

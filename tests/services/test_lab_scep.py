@@ -12,7 +12,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from hil.evidence import EventName
+from hil.evidence import EventName, scep_path
 from hil.scenario import Answer, Issue, Pend, Reject
 from hil.scep import signers
 from hil.scep.authority import self_signed
@@ -27,7 +27,6 @@ from hil.secret import Secret
 from hil.services.events import Event
 from hil.services.lab import Lab
 from hil.services.ledger import write_ledger
-from hil.services.scep import scep_path
 
 KEY = rsa.generate_private_key(65537, 2048)
 PASSWORD = "only-for-this-test"
