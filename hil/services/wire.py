@@ -147,7 +147,7 @@ class Delivery:
         """Play the course on a connection that the caller closes after.
 
         `rate` is phone seconds in one real second. A client that takes nothing for `patience` real
-        seconds is given up; one that leaves ends the course.
+        seconds is given up and reset; one that leaves ends the course.
         """
         if transport is None or transport.is_closing():
             self.client_left = True
@@ -165,9 +165,8 @@ class Delivery:
             except ConnectionError:
                 self.client_left = True
             if self.course.resets or not self.ended:
+                # Closing becomes a reset (socket(7), SO_LINGER).
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if self.course.resets or not self.ended:
-            transport.abort()
 
     async def _send(self, sock: socket.socket, rate: float, patience: float) -> None:
         loop = asyncio.get_running_loop()
