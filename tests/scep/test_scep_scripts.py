@@ -130,16 +130,19 @@ def test_a_forged_pending_is_forged_at_each_poll_and_an_error_leaves_it_pending(
     script = (Forge("recipientNonce", of=Pend(times=2)), HttpError(503), Issue())
     service = CaService(authority, issue(authority), clock=clock, script=script)
     names = build.issuer_and_subject(authority.certificate.subject_der, signer.subject_der)
-    poll = build.build_request(
-        MessageType.CertPoll,
-        names,
-        signer=signer,
-        key=key,
-        recipient=authority.certificate,
-        transaction_id=TRANSACTION,
-        sender_nonce=NONCE,
-    )
-    replies = [service.answer(message) for message in (request_of(), poll, poll, poll)]
+    polls = [
+        build.build_request(
+            MessageType.CertPoll,
+            names,
+            signer=signer,
+            key=key,
+            recipient=authority.certificate,
+            transaction_id=TRANSACTION,
+            sender_nonce=NONCE,
+        )
+        for _ in range(3)
+    ]
+    replies = [service.answer(message) for message in (request_of(), *polls)]
     assert [reply.script for reply in replies] == [script[0], script[0], script[1], script[2]]
     first, second, nothing, last = (reply.cert_rep for reply in replies)
     for pending in (read_message(first), read_message(second)):
