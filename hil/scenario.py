@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Literal, get_args
 
 FailInfo = Literal["badAlg", "badMessageCheck", "badRequest", "badTime", "badCertId"]
+Chain = Literal["absent", "leaf first", "leaf last"]
+Forgery = Literal["recipientNonce", "transactionID", "signer", "signature", "certificate"]
+When = Literal["before", "during", "after"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Issue:
-    """The CA grants the request: validity in days, notBefore that many days before the instant of issue."""
+    """The CA grants the request: validity in days, notBefore that many days before the instant of issue.
+
+    A negative `backdated` is a certificate of the future. `chain` says whether the CA's certificates
+    stand in the CertRep too, before or after the leaf; None leaves it to the CA.
+    """
 
     days: float = 365.0
     backdated: float = 0.0
+    chain: Chain | None = None
+
+    def __post_init__(self) -> None:
+        if self.chain is not None:
+            _require(self.chain, Chain, "chain")
+
+    def __repr__(self) -> str:
+        # Written so that no scenario without a chain has another key than before there was one.
+        chain = f", chain={self.chain!r}" if self.chain else ""
+        return f"Issue(days={self.days!r}, backdated={self.backdated!r}{chain})"
 
 
 @dataclass(frozen=True)
@@ -30,8 +47,161 @@ class Reject:
 
     fail_info: FailInfo = "badRequest"
 
+    def __post_init__(self) -> None:
+        _require(self.fail_info, FailInfo, "failInfo")
 
-Answer = Issue | Pend | Reject
+
+@dataclass(frozen=True, repr=False)
+class _Terse:
+    """Shows what is no default, so that texts stay short and a field added later changes no key."""
+
+    def __repr__(self) -> str:
+        told = [f"{f.name}={value!r}" for f in fields(self) if (value := getattr(self, f.name)) != f.default]
+        return f"{type(self).__name__}({', '.join(told)})"
+
+
+_GRANTED = Issue()
+
+
+@dataclass(frozen=True, repr=False)
+class Forge(_Terse):
+    """The CA's answer with a lie in its CertRep; several lies are nested.
+
+    `recipientNonce`, `transactionID`: not those of the request. `signer`: signed by a stranger with a
+    certificate of the CA's name. `signature`: signed by a stranger in the name of the CA's own
+    certificate. `certificate`: issued by the CA for a key that the client does not have.
+    """
+
+    lie: Forgery
+    of: Issue | Pend | Reject | Forge = field(default=_GRANTED, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _require(self.lie, Forgery, "a forgery")
+        if self.lie == "certificate" and not isinstance(layers(self)[-1], Issue):
+            raise ValueError("a certificate can be forged of Issue alone")
+
+
+@dataclass(frozen=True, repr=False)
+class HttpError(_Terse):
+    """HTTP `status`, 400 to 599, with `text` as body, in place of the CA, which does nothing."""
+
+    status: int = 500
+    text: str = "Internal Server Error"
+
+    def __post_init__(self) -> None:
+        _within(self.status, 400, 599, "status of an HTTP error")
+
+
+@dataclass(frozen=True, repr=False)
+class Redirect(_Terse):
+    """HTTP `status`, 300 to 399, to the URL `location`, in place of the CA; without one, to what was asked for."""
+
+    location: str = ""
+    status: int = 302
+
+    def __post_init__(self) -> None:
+        _within(self.status, 300, 399, "status of a redirect")
+        if not (self.location.isascii() and self.location.isprintable()):
+            raise ValueError(f"location is {self.location!r}; a header field holds printable ASCII alone")
+
+
+@dataclass(frozen=True, repr=False)
+class Silence(_Terse):
+    """No answer at all; after `span` phone seconds, or once the client has left, the connection is closed."""
+
+    span: float = 600.0
+
+    def __post_init__(self) -> None:
+        _within(self.span, 0, _DAY, "span in phone seconds")
+
+
+@dataclass(frozen=True, repr=False)
+class Garbage(_Terse):
+    """That many octets of noise as a pkiMessage, in place of the CA."""
+
+    octets: int = 100_000_000
+
+    def __post_init__(self) -> None:
+        _within(self.octets, 0, 10_000_000_000, "octets of garbage")
+
+
+@dataclass(frozen=True, repr=False)
+class Reset(_Terse):
+    """The connection is reset (RST) before the answer `of`, after half of its body, or after all of it."""
+
+    when: When = "before"
+    of: Answer = field(default=_GRANTED, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _require(self.when, When, "when")
+
+
+@dataclass(frozen=True, repr=False)
+class Truncate(_Terse):
+    """The connection is closed after `octets` of the body that Content-Length promises; without a number, after half."""
+
+    octets: int | None = None
+    of: Answer = field(default=_GRANTED, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _within(self.octets or 0, 0, _MOST, "octets of the body")
+
+
+@dataclass(frozen=True, repr=False)
+class WrongLength(_Terse):
+    """Content-Length says `by` octets more than the body has, or less where `by` is negative, at least 0."""
+
+    by: int = 1
+    of: Answer = field(default=_GRANTED, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _within(self.by, -_MOST, _MOST, "by")
+
+
+@dataclass(frozen=True, repr=False)
+class Drip(_Terse):
+    """The answer, from its status line on, leaves `octets` at a time, `every` so many phone seconds."""
+
+    octets: int = 64
+    every: float = 1.0
+    of: Answer = field(default=_GRANTED, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _within(self.octets, 1, _MOST, "octets at a time")
+        _within(self.every, 0, _DAY, "every, in phone seconds")
+
+
+CertRepAnswer = Issue | Pend | Reject | Forge
+InPlaceOfCa = HttpError | Redirect | Silence | Garbage
+WireFault = Reset | Truncate | WrongLength | Drip
+Answer = CertRepAnswer | InPlaceOfCa | WireFault
+
+_DAY = 86_400
+_MOST = 1_000_000_000
+
+
+def layers(answer: Answer) -> tuple[Answer, ...]:
+    """The answer, what it is made of, and so on: the last is what the CA does, or what stands in its place."""
+    found: list[Answer] = [answer]
+    while isinstance(inner := found[-1], Forge | WireFault):
+        found.append(inner.of)
+    return tuple(found)
+
+
+def on_the_wire(answer: Answer) -> bool:
+    """Whether the HTTP answer is another than a CertRep sent whole."""
+    return any(isinstance(layer, InPlaceOfCa | WireFault) for layer in layers(answer))
+
+
+def _require(value: object, literal: object, name: str) -> None:
+    allowed = get_args(literal)
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}; one of {', '.join(map(repr, allowed))} is wanted")
+
+
+def _within(value: float, least: float, most: float, name: str) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {value!r}; it lies between {least:g} and {most:g}")
 
 
 @dataclass(frozen=True)
@@ -78,7 +248,8 @@ class Scenario:
 
     `settings` name parameters as profile 1 spells them; the planner writes them for the slot in
     which the scenario sits. The URL is the slot's own unless `MYCERTURL` is given. `slot` pins the
-    scenario. The k-th entry of `ca` answers the k-th request, its last one all that follow.
+    scenario. The k-th entry of `ca` answers the k-th request, its last one all that follow; what is
+    asked of the CA besides certificates (capabilities, its own certificate) is answered as ever.
     `mates` are scenarios of other slots that must share every boot with this one. One that is
     `alone` shares its boots with no other scenario.
     """

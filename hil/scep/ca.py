@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hil.asn1 import Malformed
 from hil.clock import Clock
-from hil.scenario import Answer, Issue, Pend, Reject
+from hil.scenario import Answer, Chain, InPlaceOfCa, Issue, Pend, Reject, layers
 from hil.scep import algorithms, build, cms
 from hil.scep.authority import Authority
 from hil.scep.certificate import Certificate
 from hil.scep.csr import Csr
+from hil.scep.forgery import Credentials, Forger, forgeries
 from hil.scep.messages import FailInfo, MessageType, PkiMessage, PkiStatus, read_message
 from hil.scep.signers import CertificateRequest, Refused, Signer
 
-__all__ = ["DEFAULT_CAPABILITIES", "Authority", "CaService", "LedgerEntry", "ScepRefusal"]
+__all__ = ["DEFAULT_CAPABILITIES", "Authority", "CaService", "LedgerEntry", "ScepRefusal", "ScriptedReply"]
 
 DEFAULT_CAPABILITIES = ("AES", "DES3", "POSTPKIOperation", "Renewal", "SCEPStandard", "SHA-1", "SHA-256", "SHA-512")
 _REPLY_CIPHER, _REPLY_DIGEST = "aes-128-cbc", "sha256"
@@ -36,7 +37,10 @@ class ScepRefusal(Exception):
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One PKIOperation as the CA saw it; `at` is phone time, `serial` hex, `answer` None where it refused by HTTP."""
+    """One PKIOperation as the CA saw it; `at` is phone time, `serial` hex, `answer` None where there was no CertRep.
+
+    `scripted` shows the script's answer where it was more than to issue, pend or reject.
+    """
 
     at: datetime
     transaction_id: str | None
@@ -47,6 +51,18 @@ class LedgerEntry:
     serial: str | None = None
     issued_der: bytes | None = None
     problem: str | None = None
+    scripted: str | None = None
+
+
+@dataclass(frozen=True)
+class ScriptedReply:
+    """A CertRep, empty where the script has none sent, and the script's answer that it came by, if any.
+
+    What that answer does on the wire is left to the server.
+    """
+
+    cert_rep: bytes
+    script: Answer | None
 
 
 @dataclass
@@ -56,17 +72,19 @@ class _Transaction:
     csr: Csr
     public_key_der: bytes
     polls_left: int
+    script: Answer
 
 
 @dataclass(frozen=True)
 class _Decision:
-    """What a CertRep will say."""
+    """What a CertRep will say; without a status there is none."""
 
-    status: PkiStatus
+    status: PkiStatus | None
     issued: Certificate | None = None
     fail_info: FailInfo | None = None
     text: str | None = None
     subject: str | None = None
+    script: Answer | None = None
 
 
 class CaService:
@@ -100,7 +118,8 @@ class CaService:
         self._identifier = identifier
         self._digest = digest
         self._cipher = cipher
-        self._chain = (authority.certificate, *authority.chain) if include_chain else ()
+        self._chain: Chain = "leaf first" if include_chain else "absent"
+        self._forger = Forger(clock)
         self._successor = successor
         self._ledger = ledger
         self._capabilities = "".join(f"{capability}\n" for capability in capabilities).encode()
@@ -137,7 +156,11 @@ class CaService:
         return "application/x-x509-next-ca-cert", body
 
     def pki_operation(self, message: bytes) -> bytes:
-        """The CertRep to a pkiMessage; `ScepRefusal` where the message has nothing that a CertRep could answer."""
+        """The CertRep of `answer`."""
+        return self.answer(message).cert_rep
+
+    def answer(self, message: bytes) -> ScriptedReply:
+        """The answer to a pkiMessage; `ScepRefusal` where the message has nothing that a CertRep could answer."""
         key, _ = self._authority.speaker
         try:
             request = read_message(message, keys=(key,))
@@ -148,11 +171,12 @@ class CaService:
         try:
             decision = self._decide(request, request.transaction_id)
         except Refused as refusal:
-            subject = request.csr.subject if request.csr else None
-            decision = _Decision(PkiStatus.FAILURE, fail_info=refusal.fail_info, text=refusal.text, subject=subject)
-        reply = self._reply(request, request.transaction_id, request.sender_nonce, decision)
+            decision = _failure(refusal, request.csr)
+        reply = b""
+        if decision.status is not None:
+            reply = self._reply(request, request.transaction_id, request.sender_nonce, decision, decision.status)
         self._record(request, decision)
-        return reply
+        return ScriptedReply(reply, decision.script)
 
     def _check(self, identifier: str) -> None:
         if self._identifier is not None and identifier != self._identifier:
@@ -172,7 +196,7 @@ class CaService:
             csr = _proven_csr(request)
             with self._lock:
                 answer = self._next_answer()
-            return self._answer(answer, csr, request.signer, transaction_id)
+            return self._play(answer, csr, request.signer, transaction_id)
         if request.message_type is MessageType.CertPoll:
             return self._poll(request.signer, transaction_id)
         raise Refused(FailInfo.badRequest, "operation not offered")
@@ -182,16 +206,28 @@ class CaService:
         self._position += 1
         return answer
 
-    def _answer(self, answer: Answer, csr: Csr, signer: Certificate, transaction_id: str) -> _Decision:
+    def _play(self, script: Answer, csr: Csr, signer: Certificate, transaction_id: str) -> _Decision:
+        """What comes of the script's answer, which the decision bears even where a signer refuses."""
+        try:
+            decision = self._answer(script, csr, signer, transaction_id)
+        except Refused as refusal:
+            decision = _failure(refusal, csr)
+        return replace(decision, script=script)
+
+    def _answer(self, script: Answer, csr: Csr, signer: Certificate, transaction_id: str) -> _Decision:
+        answer = layers(script)[-1]
         if isinstance(answer, Pend):
             with self._lock:
-                self._pending[transaction_id] = _Transaction(csr, signer.public_key_der, answer.times - 1)
+                self._pending[transaction_id] = _Transaction(csr, signer.public_key_der, answer.times - 1, script)
             return _Decision(PkiStatus.PENDING, subject=csr.subject)
         if isinstance(answer, Reject):
             raise Refused(FailInfo[answer.fail_info], "as scripted")
+        if not isinstance(answer, Issue):
+            return _Decision(None, text="as scripted, no CertRep", subject=csr.subject)
         holder = signer if signer.signed_by(self._authority.certificate) else None
         if holder is None and signer.public_key_der != csr.public_key_der:
             raise Refused(FailInfo.badMessageCheck, "signer has neither the CSR's key nor a certificate of this CA")
+        csr = self._forger.csr(csr, forgeries(script))
         request = CertificateRequest(csr, transaction_id, self._clock.now(), answer.days, answer.backdated, holder)
         return _Decision(PkiStatus.SUCCESS, issued=self._signer.sign(request), subject=csr.subject)
 
@@ -202,40 +238,57 @@ class CaService:
                 raise Refused(FailInfo.badRequest, "no request of this transactionID waits")
             if waiting.polls_left > 0:
                 waiting.polls_left -= 1
-                return _Decision(PkiStatus.PENDING, subject=waiting.csr.subject)
-            del self._pending[transaction_id]
+                return _Decision(PkiStatus.PENDING, subject=waiting.csr.subject, script=waiting.script)
             answer = self._next_answer()
-        return self._answer(answer, waiting.csr, signer, transaction_id)
+            # What stands in the CA's place does not settle the request: it waits for the next poll.
+            if not isinstance(layers(answer)[-1], InPlaceOfCa):
+                del self._pending[transaction_id]
+        return self._play(answer, waiting.csr, signer, transaction_id)
 
-    def _reply(self, request: PkiMessage, transaction_id: str, nonce: bytes, decision: _Decision) -> bytes:
+    def _reply(self, request: PkiMessage, transaction_id: str, nonce: bytes, decision: _Decision, status: PkiStatus) -> bytes:
         key, certificate = self._authority.speaker
+        true = Credentials(transaction_id, nonce, certificate, key)
+        told = self._forger.credentials(true, forgeries(decision.script))
         granted = decision.issued is not None
         return build.build_cert_rep(
-            decision.status,
-            transaction_id=transaction_id,
-            recipient_nonce=nonce,
-            signer=certificate,
-            key=key,
+            status,
+            transaction_id=told.transaction_id,
+            recipient_nonce=told.recipient_nonce,
+            signer=told.signer,
+            key=told.key,
             digest=self._digest or (request.digest if request.digest in algorithms.DIGESTS else _REPLY_DIGEST),
             cipher=self._cipher or request.content_cipher or _REPLY_CIPHER,
-            issued=(decision.issued, *self._chain) if decision.issued else (),
+            issued=self._with_chain(decision.issued, decision.script) if decision.issued else (),
             recipient=request.signer if granted else None,
             fail_info=decision.fail_info,
         )
 
+    def _with_chain(self, leaf: Certificate, script: Answer | None) -> tuple[Certificate, ...]:
+        above = (self._authority.certificate, *self._authority.chain)
+        answer = layers(script)[-1] if script else None
+        chain = answer.chain if isinstance(answer, Issue) else None
+        match chain or self._chain:
+            case "absent":
+                return (leaf,)
+            case "leaf first":
+                return (leaf, *above)
+            case "leaf last":
+                return (*reversed(above), leaf)
+
     def _record(self, request: PkiMessage, decision: _Decision) -> None:
-        issued = decision.issued
+        issued, script = decision.issued, decision.script
         self._ledger(
             LedgerEntry(
                 at=self._clock.now(),
                 transaction_id=request.transaction_id,
                 message_type=None if request.message_type is None else request.message_type.name,
-                answer=decision.status.name,
+                answer=None if decision.status is None else decision.status.name,
                 fail_info=None if decision.fail_info is None else decision.fail_info.name,
                 subject=decision.subject,
                 serial=f"{issued.serial:x}" if issued else None,
                 issued_der=issued.der if issued else None,
                 problem=decision.text,
+                scripted=None if script is None or isinstance(script, Issue | Pend | Reject) else repr(script),
             )
         )
 
@@ -245,6 +298,11 @@ class CaService:
         name = None if kind is None else kind.name
         self._ledger(LedgerEntry(self._clock.now(), transaction_id, name, answer=None, problem=problem))
         return ScepRefusal(400, problem)
+
+
+def _failure(refusal: Refused, csr: Csr | None) -> _Decision:
+    subject = csr.subject if csr else None
+    return _Decision(PkiStatus.FAILURE, fail_info=refusal.fail_info, text=refusal.text, subject=subject)
 
 
 def _proven_csr(request: PkiMessage) -> Csr:

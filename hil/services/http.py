@@ -19,12 +19,13 @@ from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from hil.evidence import EventName
 from hil.services.events import EventStream
 from hil.services.web import Call, Reply, Served, Site
+from hil.services.wire import Course, Delivery, course_of
 
 LONGEST_LINE = 65_536
 """Octets of a request line: a PKIOperation by GET with a 4096-bit key needs well over 4,096."""
 
 PATIENCE = 60.0
-"""Real seconds for a request's body to arrive."""
+"""Real seconds for a request's body to arrive, and for a scripted answer's next octets to be taken."""
 
 _LONGEST_USER_AGENT = 256
 _SHUTDOWN = 1.0
@@ -43,12 +44,17 @@ class Routes:
 
 
 class HttpServer:
-    """Serves the routes on listening sockets, in the event loop that starts it."""
+    """Serves the routes on listening sockets, in the event loop that starts it.
 
-    def __init__(self, routes: Routes, events: EventStream, *, patience: float = PATIENCE) -> None:
+    `rate` is phone seconds in one real second, for scripts that let an answer take its time.
+    """
+
+    def __init__(self, routes: Routes, events: EventStream, *, patience: float = PATIENCE, rate: float = 1.0) -> None:
         self._routes = routes
         self._events = events
         self._patience = patience
+        self._rate = rate
+        self._deliveries: set[asyncio.Task[None]] = set()
         self._runner: web.ServerRunner | None = None
 
     async def start(self, listeners: Sequence[socket.socket]) -> None:
@@ -63,6 +69,8 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Close the listener and what is still open, within a bound."""
+        for delivery in self._deliveries:
+            delivery.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -81,7 +89,23 @@ class HttpServer:
         else:
             call = replace(call, body=body)
             served = await self._routes.site(call).answer(call)
+        if served.script is not None:
+            return await self._deliver(request, call, served, course_of(served.reply, served.script, call.target))
         return await self._send(request, call, served)
+
+    async def _deliver(self, request: web.BaseRequest, call: Call, served: Served, course: Course) -> web.StreamResponse:
+        """Have the answer fare as its script says, past the HTTP library; the event tells how far it came."""
+        delivery = Delivery(course)
+        play = delivery.play(request.transport, rate=self._rate, patience=self._patience)
+        task = asyncio.ensure_future(play)
+        self._deliveries.add(task)
+        try:
+            await task
+        finally:
+            self._deliveries.discard(task)
+            told = replace(served, details={**served.details, "octets": delivery.octets, "client_left": delivery.client_left})
+            self._publish(call, told, course.status if delivery.octets else None, course.size, delivery.sent)
+        return _Sent()
 
     async def _send(self, request: web.BaseRequest, call: Call, served: Served) -> web.StreamResponse:
         reply = served.reply
@@ -94,6 +118,10 @@ class HttpServer:
             await response.write_eof()
         except ConnectionError:
             sent = False
+        self._publish(call, served, reply.status, len(reply.body), sent)
+        return response
+
+    def _publish(self, call: Call, served: Served, status: int | None, size: int, sent: bool) -> None:
         self._events.publish(
             served.event,
             device=served.device,
@@ -101,13 +129,26 @@ class HttpServer:
             client=f"{call.address}:{call.port}",
             method=call.method,
             path=call.path,
-            status=reply.status,
-            size=len(reply.body),
+            status=status,
+            size=size,
             user_agent=call.user_agent,
             sent=sent,
             **served.details,
         )
-        return response
+
+
+class _Sent(web.StreamResponse):
+    """Tells the HTTP library that the answer has left already, and that the connection is at its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.force_close()
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """There is no more to send."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """There is no more to send."""
 
 
 def _head(request: web.BaseRequest) -> Call:

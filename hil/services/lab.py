@@ -157,7 +157,7 @@ class Lab:
     async def _serve(self, sockets: Sockets, ready: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(self._note_fault)
-        http = HttpServer(Routes(self._scep, self._files), self.events)
+        http = HttpServer(Routes(self._scep, self._files), self.events, rate=self._clock.rate)
         await http.start(sockets["http"])
         datagrams = [(self._sntp, sock) for sock in sockets.get("sntp", ())]
         datagrams += [(self._syslog, sock) for sock in sockets.get("syslog", ())]

@@ -36,6 +36,7 @@ class LedgerLine:
             "serial": entry.serial,
             "issued": base64.b64encode(entry.issued_der).decode() if entry.issued_der else None,
             "problem": entry.problem,
+            "scripted": entry.scripted,
         }
 
 

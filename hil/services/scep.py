@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 from hil.asn1 import Malformed
 from hil.clock import Clock
 from hil.evidence import SCEP_PATH, EventName
-from hil.scenario import Answer, Issue
+from hil.scenario import Answer, Issue, on_the_wire
 from hil.scep.ca import DEFAULT_CAPABILITIES, Authority, CaService, LedgerEntry, ScepRefusal
 from hil.scep.query import decode_url_message, parameters
 from hil.scep.signers import Signer, issue
@@ -32,6 +33,14 @@ class _Desk:
     service: CaService
     entries: list[LedgerEntry] = field(default_factory=list)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class _Answered(NamedTuple):
+    """A reply, what its event says of it, and the script's answer where that goes beyond the reply."""
+
+    reply: Reply
+    details: dict[str, Scalar]
+    script: Answer | None = None
 
 
 class ScepSite:
@@ -88,39 +97,41 @@ class ScepSite:
             client=f"{call.address}:{call.port}",
             size=len(call.body) or len(call.target),
         )
-        reply, details = await self._operate(desk, operation, values.get("message", ""), call)
-        return Served(reply, EventName.SCEP_ANSWER, desk.device, desk.slot, {"operation": operation, **details})
+        answered = await self._operate(desk, operation, values.get("message", ""), call)
+        details = {"operation": operation, **answered.details}
+        return Served(answered.reply, EventName.SCEP_ANSWER, desk.device, desk.slot, details, answered.script)
 
-    async def _operate(self, desk: _Desk, operation: str, message: str, call: Call) -> tuple[Reply, dict[str, Scalar]]:
+    async def _operate(self, desk: _Desk, operation: str, message: str, call: Call) -> _Answered:
         service, identifier = desk.service, unquote_plus(message)
         try:
             match operation:
                 case "GetCACaps":
-                    return Reply(200, "text/plain", service.get_ca_caps(identifier)), {"identifier": identifier}
+                    return _Answered(Reply(200, "text/plain", service.get_ca_caps(identifier)), {"identifier": identifier})
                 case "GetCACert":
-                    return Reply(200, *service.get_ca_cert(identifier)), {"identifier": identifier}
+                    return _Answered(Reply(200, *service.get_ca_cert(identifier)), {"identifier": identifier})
                 case "GetNextCACert":
-                    return Reply(200, *service.get_next_ca_cert(identifier)), {"identifier": identifier}
+                    return _Answered(Reply(200, *service.get_next_ca_cert(identifier)), {"identifier": identifier})
                 case "PKIOperation" if call.method in ("GET", "POST"):
                     return await self._pki_operation(desk, call.body if call.method == "POST" else decode_url_message(message)[0])
                 case _:
-                    return Reply.text(400, "unknown operation"), {"problem": f"{call.method} of an unknown operation"}
+                    return _Answered(Reply.text(400, "unknown operation"), {"problem": f"{call.method} of an unknown operation"})
         except ScepRefusal as refusal:
-            return Reply.text(refusal.http_status, refusal.text), {"problem": refusal.text}
+            return _Answered(Reply.text(refusal.http_status, refusal.text), {"problem": refusal.text})
         except Malformed as error:
-            return Reply.text(400, str(error)), {"problem": str(error)}
+            return _Answered(Reply.text(400, str(error)), {"problem": str(error)})
 
-    async def _pki_operation(self, desk: _Desk, message: bytes) -> tuple[Reply, dict[str, Scalar]]:
+    async def _pki_operation(self, desk: _Desk, message: bytes) -> _Answered:
         loop = asyncio.get_running_loop()
         async with desk.turn:
             desk.entries.clear()
             try:
-                body = await loop.run_in_executor(self._pool, desk.service.pki_operation, message)
+                answer = await loop.run_in_executor(self._pool, desk.service.answer, message)
             finally:
                 entries = tuple(desk.entries)
                 for entry in entries:
                     self._ledger.add(LedgerLine(desk.device, desk.slot, entry))
-        return Reply(200, _PKI_MESSAGE, body), _facts(entries[-1]) if entries else {}
+        script = answer.script if answer.script is not None and on_the_wire(answer.script) else None
+        return _Answered(Reply(200, _PKI_MESSAGE, answer.cert_rep), _facts(entries[-1]) if entries else {}, script)
 
 
 def _facts(entry: LedgerEntry) -> dict[str, Scalar]:
@@ -133,6 +144,7 @@ def _facts(entry: LedgerEntry) -> dict[str, Scalar]:
         "subject": entry.subject,
         "serial": entry.serial,
         "problem": entry.problem,
+        "scripted": entry.scripted,
     }
 
 

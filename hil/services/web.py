@@ -8,6 +8,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from hil.evidence import EventName
+from hil.scenario import Answer
 from hil.services.events import Scalar
 
 
@@ -44,13 +45,17 @@ class Reply:
 
 @dataclass(frozen=True)
 class Served:
-    """A reply and the event that is published once it has left: whom it is attributed to, and details."""
+    """A reply and the event that is published once it has left: whom it is attributed to, and details.
+
+    `script` is the script's answer where it has the reply fare otherwise than whole to its receiver.
+    """
 
     reply: Reply
     event: EventName
     device: str | None = None
     slot: int | None = None
     details: Mapping[str, Scalar] = field(default_factory=dict)
+    script: Answer | None = None
 
 
 class Site(Protocol):

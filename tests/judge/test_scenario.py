@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
-from hil.scenario import ChangeSettings, Issue, PassTime, Pend, Reject, Restart, Scenario
+from hil.scenario import (
+    Answer,
+    ChangeSettings,
+    Drip,
+    Forge,
+    Garbage,
+    HttpError,
+    Issue,
+    PassTime,
+    Pend,
+    Redirect,
+    Reject,
+    Reset,
+    Restart,
+    Scenario,
+    Silence,
+    Truncate,
+    WrongLength,
+    layers,
+    on_the_wire,
+)
 
 FULL = Scenario(
     settings=(("MYCERTCN", "$SERIALNO at home"), ("SCEPPASSWORD", "swordfish")),
@@ -34,6 +55,7 @@ def test_a_key_is_the_same_in_every_process() -> None:
 
 def test_a_key_is_written_down_so_that_slots_stay() -> None:
     assert Scenario().key == "b730cb0f5d946315"
+    assert FULL.key == "882161e61fd96ff2"
 
 
 @pytest.mark.parametrize(
@@ -50,6 +72,77 @@ def test_a_key_is_written_down_so_that_slots_stay() -> None:
 )
 def test_scenarios_that_differ_have_different_keys(other: Scenario) -> None:
     assert other.key != Scenario().key
+
+
+SCRIPTED: tuple[Answer, ...] = (
+    Issue(),
+    Issue(chain="absent"),
+    Issue(chain="leaf last"),
+    Forge("recipientNonce"),
+    Forge("transactionID"),
+    Forge("transactionID", of=Pend()),
+    HttpError(),
+    HttpError(503),
+    Redirect(),
+    Silence(),
+    Garbage(),
+    Reset(),
+    Reset("after"),
+    Reset("after", of=Reject()),
+    Truncate(),
+    Truncate(0),
+    WrongLength(),
+    Drip(),
+    Drip(of=Reset()),
+)
+
+
+def test_scripts_that_differ_have_different_keys() -> None:
+    assert len({Scenario(ca=(answer,)).key for answer in SCRIPTED}) == len(SCRIPTED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (Reset(), "Reset()"),
+        (Truncate(0), "Truncate(octets=0)"),
+        (Drip(16, of=Forge("signer", of=Pend(3))), "Drip(octets=16, of=Forge(lie='signer', of=Pend(times=3)))"),
+        (Issue(30.0, chain="leaf last"), "Issue(days=30.0, backdated=0.0, chain='leaf last')"),
+    ],
+)
+def test_a_script_is_told_without_its_defaults(answer: Answer, text: str) -> None:
+    assert Scenario(ca=(answer, Issue())).text == text
+    assert eval(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Reject("badTyme"), "failInfo is 'badTyme'; one of 'badAlg'"),
+        (lambda: Issue(chain="backwards"), "chain"),
+        (lambda: Forge("nonce"), "forgery is 'nonce'"),
+        (lambda: Forge("certificate", of=Pend()), "Issue alone"),
+        (lambda: Forge("recipientNonce", of=Forge("certificate", of=Reject())), "Issue alone"),
+        (lambda: HttpError(200), "between 400 and 599"),
+        (lambda: Redirect(status=200), "between 300 and 399"),
+        (lambda: Redirect("http://lab/\r\nX: y"), "printable ASCII"),
+        (lambda: Reset("later"), "when is 'later'"),
+        (lambda: Drip(0), "octets at a time"),
+        (lambda: Drip(every=-1.0), "every"),
+        (lambda: Truncate(-1), "octets of the body"),
+        (lambda: Silence(float("inf")), "span"),
+        (lambda: Garbage(-1), "garbage"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused_where_it_is_written(make: Callable[[], Answer], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        make()
+
+
+def test_an_answer_is_taken_apart_from_outside_in() -> None:
+    inner = Forge("signer", of=Pend())
+    assert layers(Drip(of=Reset(of=inner))) == (Drip(of=Reset(of=inner)), Reset(of=inner), inner, Pend())
+    assert [on_the_wire(answer) for answer in (inner, Issue(), Reset(of=inner), HttpError())] == [False, False, True, True]
 
 
 def test_the_text_tells_everything_that_is_no_default() -> None:
