@@ -1,20 +1,24 @@
-"""A CA that speaks SCEP: the four operations of RFC 8894 section 4, answering by a script, with no HTTP inside."""
+"""A CA that speaks SCEP: the operations of RFC 8894 section 4, answering by a script, with no HTTP inside."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hil import asn1
 from hil.asn1 import Malformed
 from hil.clock import Clock
 from hil.scenario import Answer, Issue, Pend, Reject
 from hil.scep import algorithms, build, cms
+from hil.scep.answered import Answered
 from hil.scep.authority import Authority
 from hil.scep.certificate import Certificate
+from hil.scep.crl import Crl
 from hil.scep.csr import Csr
 from hil.scep.messages import FailInfo, MessageType, PkiMessage, PkiStatus, read_message
+from hil.scep.register import Register
 from hil.scep.signers import CertificateRequest, Refused, Signer
 
 __all__ = ["DEFAULT_CAPABILITIES", "Authority", "CaService", "LedgerEntry", "ScepRefusal"]
@@ -23,6 +27,8 @@ DEFAULT_CAPABILITIES = ("AES", "DES3", "POSTPKIOperation", "Renewal", "SCEPStand
 _REPLY_CIPHER, _REPLY_DIGEST = "aes-128-cbc", "sha256"
 # The shortest RSA key whose PKCS#1 v1.5 block holds the key of every cipher.
 _LEAST_KEY_BITS = 512
+MOST_PENDING = 1000
+NEXT_CA = "GetNextCACert"
 
 
 class ScepRefusal(Exception):
@@ -36,7 +42,10 @@ class ScepRefusal(Exception):
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One PKIOperation as the CA saw it; `at` is phone time, `serial` hex, `answer` None where it refused by HTTP."""
+    """One PKIOperation as the CA saw it; `at` is phone time, `serial` hex, `answer` None where no CertRep was made.
+
+    `problem` says why: an HTTP refusal, or a request that came again octet for octet.
+    """
 
     at: datetime
     transaction_id: str | None
@@ -64,6 +73,8 @@ class _Decision:
 
     status: PkiStatus
     issued: Certificate | None = None
+    found: Certificate | None = None
+    crl: Crl | None = None
     fail_info: FailInfo | None = None
     text: str | None = None
     subject: str | None = None
@@ -72,10 +83,13 @@ class _Decision:
 class CaService:
     """Answers the n-th request by the n-th entry of `script`, the last one repeating; safe among threads.
 
-    A `Pend` holds its transaction for that many answers; the entry after it answers the next CertPoll.
-    `identifier` is the CA identifier that must be asked for (None: any). Replies take digest and
-    cipher of the request unless `digest` and `cipher` are given. `successor` is the CA that
-    GetNextCACert shows. Every PKIOperation is told to `ledger`.
+    Only requests for a certificate take an entry; one that comes again octet for octet gets its
+    first answer again. A `Pend` holds its transaction for that many answers; the entry after it
+    answers the next CertPoll. `identifier` is the CA identifier that must be asked for (None: any).
+    Replies take digest and cipher of the request unless `digest` and `cipher` are given, and say in
+    failInfoText why they refuse if `tells_why`. Digests and ciphers named in `refused` are badAlg.
+    `successor` is the CA that GetNextCACert shows, and
+    advertises. GetCert and GetCRL answer from `register`. Every PKIOperation is told to `ledger`.
     """
 
     def __init__(
@@ -91,6 +105,9 @@ class CaService:
         cipher: str | None = None,
         include_chain: bool = False,
         successor: Authority | None = None,
+        register: Register | None = None,
+        tells_why: bool = False,
+        refused: Collection[str] = (),
         ledger: Callable[[LedgerEntry], None] = lambda _: None,
     ) -> None:
         self._authority = authority
@@ -102,16 +119,22 @@ class CaService:
         self._cipher = cipher
         self._chain = (authority.certificate, *authority.chain) if include_chain else ()
         self._successor = successor
+        self._former: tuple[Authority, ...] = ()
+        self._register = register or Register()
+        self._tells_why = tells_why
+        self._refused = frozenset(refused)
         self._ledger = ledger
-        self._capabilities = "".join(f"{capability}\n" for capability in capabilities).encode()
+        self._capabilities = tuple(capabilities)
         self._lock = threading.Lock()
         self._position = 0
         self._pending: dict[str, _Transaction] = {}
+        self._answered = Answered()
 
     def get_ca_caps(self, identifier: str) -> bytes:
         """The capabilities, one a line (section 3.5.2)."""
         self._check(identifier)
-        return self._capabilities
+        extra = (NEXT_CA,) if self._successor and NEXT_CA not in self._capabilities else ()
+        return "".join(f"{capability}\n" for capability in (*self._capabilities, *extra)).encode()
 
     def get_ca_cert(self, identifier: str) -> tuple[str, bytes]:
         """Content type and body: the bare CA certificate, or all in a degenerate SignedData (section 4.2.1)."""
@@ -120,6 +143,11 @@ class CaService:
         if len(certificates) == 1:
             return "application/x-x509-ca-cert", certificates[0].der
         return "application/x-x509-ca-ra-cert", cms.degenerate(certificates)
+
+    def get_ca_cert_chain(self, identifier: str) -> tuple[str, bytes]:
+        """Content type and body: all certificates in a degenerate SignedData (the drafts' GetCACertChain)."""
+        self._check(identifier)
+        return "application/x-x509-ca-ra-cert-chain", cms.degenerate(self._authority.certificates)
 
     def get_next_ca_cert(self, identifier: str) -> tuple[str, bytes]:
         """Content type and body: the successor's certificates, signed by this CA (section 4.7.1)."""
@@ -136,11 +164,28 @@ class CaService:
         )
         return "application/x-x509-next-ca-cert", body
 
+    def roll_over(self, signer: Signer) -> None:
+        """Let the successor take over with its signer; certificates issued before may still renew (section 4.7)."""
+        with self._lock:
+            if self._successor is None:
+                raise ScepRefusal(404, "no next CA")
+            self._former = (*self._former, self._authority)
+            self._authority, self._successor, self._signer = self._successor, None, signer
+            self._chain = (self._authority.certificate, *self._authority.chain) if self._chain else ()
+
     def pki_operation(self, message: bytes) -> bytes:
         """The CertRep to a pkiMessage; `ScepRefusal` where the message has nothing that a CertRep could answer."""
-        key, _ = self._authority.speaker
+        reply, again = self._answered.once(message, lambda: self._first_answer(message))
+        if again:
+            told = read_message(message)
+            name = None if told.message_type is None else told.message_type.name
+            problem = "the same octets again, answered as before"
+            self._ledger(LedgerEntry(self._clock.now(), told.transaction_id, name, answer=None, problem=problem))
+        return reply
+
+    def _first_answer(self, message: bytes) -> bytes:
         try:
-            request = read_message(message, keys=(key,))
+            request = read_message(message, keys=(self._authority.receiver_key,))
         except Malformed as error:
             raise self._refusal(f"no pkiMessage: {error}") from error
         if request.transaction_id is None or request.sender_nonce is None:
@@ -165,17 +210,42 @@ class CaService:
             raise Refused(FailInfo.badAlg, "no envelope can be made for the signer's key")
         if request.content_cipher is not None and request.content_cipher not in algorithms.CIPHERS:
             raise Refused(FailInfo.badAlg, "content cipher")
+        if {request.digest, request.content_cipher} & self._refused:
+            raise Refused(FailInfo.badAlg, f"digest {request.digest} or cipher {request.content_cipher} is not taken")
         if not request.decrypted:
             # One answer for whatever went wrong, so that it tells nothing about the key (RFC 8894 section 7).
             raise Refused(FailInfo.badMessageCheck, "envelope")
         if request.message_type in (MessageType.PKCSReq, MessageType.RenewalReq):
             csr = _proven_csr(request)
+            holder = self._holder(request.signer)
+            if request.message_type is MessageType.RenewalReq and holder is None:
+                raise Refused(FailInfo.badRequest, "a renewal must be signed with a certificate of this CA")
+            if holder is None and request.signer.public_key_der != csr.public_key_der:
+                raise Refused(FailInfo.badMessageCheck, "signer has neither the CSR's key nor a certificate of this CA")
+            if self._waits(csr, request.signer, transaction_id):
+                return self._poll(request.signer, transaction_id)
             with self._lock:
                 answer = self._next_answer()
             return self._answer(answer, csr, request.signer, transaction_id)
         if request.message_type is MessageType.CertPoll:
             return self._poll(request.signer, transaction_id)
+        if request.issuer_and_serial is not None:
+            return self._look_up(request.message_type, request.issuer_and_serial)
         raise Refused(FailInfo.badRequest, "operation not offered")
+
+    def _look_up(self, message_type: MessageType | None, issuer_and_serial: bytes) -> _Decision:
+        """The certificate or the CRL that GetCert or GetCRL asks for (sections 4.5 and 4.6); names compare by octets."""
+        if message_type is MessageType.GetCert:
+            own = (c for c in self._authority.certificates if c.issuer_and_serial == issuer_and_serial)
+            found = self._register.find(issuer_and_serial) or next(own, None)
+            if found is None:
+                raise Refused(FailInfo.badCertId, "no certificate of this issuer and serial number")
+            return _Decision(PkiStatus.SUCCESS, found=found, subject=found.subject)
+        issuer, _ = asn1.read(issuer_and_serial).children
+        for authority in (self._authority, *self._former):
+            if issuer.raw == authority.certificate.subject_der:
+                return _Decision(PkiStatus.SUCCESS, crl=self._register.crl(authority, self._clock.now()))
+        raise Refused(FailInfo.badCertId, "no CRL of this issuer")
 
     def _next_answer(self) -> Answer:
         answer = self._script[min(self._position, len(self._script) - 1)]
@@ -185,15 +255,31 @@ class CaService:
     def _answer(self, answer: Answer, csr: Csr, signer: Certificate, transaction_id: str) -> _Decision:
         if isinstance(answer, Pend):
             with self._lock:
+                if transaction_id not in self._pending and len(self._pending) >= MOST_PENDING:
+                    raise Refused(FailInfo.badRequest, "too many requests wait")
                 self._pending[transaction_id] = _Transaction(csr, signer.public_key_der, answer.times - 1)
             return _Decision(PkiStatus.PENDING, subject=csr.subject)
         if isinstance(answer, Reject):
             raise Refused(FailInfo[answer.fail_info], "as scripted")
-        holder = signer if signer.signed_by(self._authority.certificate) else None
-        if holder is None and signer.public_key_der != csr.public_key_der:
-            raise Refused(FailInfo.badMessageCheck, "signer has neither the CSR's key nor a certificate of this CA")
-        request = CertificateRequest(csr, transaction_id, self._clock.now(), answer.days, answer.backdated, holder)
-        return _Decision(PkiStatus.SUCCESS, issued=self._signer.sign(request), subject=csr.subject)
+        request = CertificateRequest(csr, transaction_id, self._clock.now(), answer.days, answer.backdated, self._holder(signer))
+        issued = self._signer.sign(request)
+        self._register.add(issued)
+        return _Decision(PkiStatus.SUCCESS, issued=issued, subject=csr.subject)
+
+    def _holder(self, signer: Certificate) -> Certificate | None:
+        """The signer's certificate if it is an end entity's of this CA and not revoked; an expired one will do."""
+        for authority in (self._authority, *self._former):
+            infrastructure = any(signer.der == own.der for own in authority.certificates)
+            if not infrastructure and signer.signed_by(authority.certificate) and not self._register.is_revoked(signer):
+                return signer
+        return None
+
+    def _waits(self, csr: Csr, signer: Certificate, transaction_id: str) -> bool:
+        """Whether this asks once more for what is pending, as a client does that lost the answer (section 5.2)."""
+        with self._lock:
+            waiting = self._pending.get(transaction_id)
+        keys = (csr.public_key_der, signer.public_key_der)
+        return waiting is not None and keys == (waiting.csr.public_key_der, waiting.public_key_der)
 
     def _poll(self, signer: Certificate, transaction_id: str) -> _Decision:
         with self._lock:
@@ -209,7 +295,8 @@ class CaService:
 
     def _reply(self, request: PkiMessage, transaction_id: str, nonce: bytes, decision: _Decision) -> bytes:
         key, certificate = self._authority.speaker
-        granted = decision.issued is not None
+        found = decision.issued or decision.found
+        chain = self._chain if decision.issued else ()
         return build.build_cert_rep(
             decision.status,
             transaction_id=transaction_id,
@@ -218,9 +305,11 @@ class CaService:
             key=key,
             digest=self._digest or (request.digest if request.digest in algorithms.DIGESTS else _REPLY_DIGEST),
             cipher=self._cipher or request.content_cipher or _REPLY_CIPHER,
-            issued=(decision.issued, *self._chain) if decision.issued else (),
-            recipient=request.signer if granted else None,
+            issued=(found, *chain) if found else (),
+            crls=(decision.crl.der,) if decision.crl else (),
+            recipient=request.signer if decision.status is PkiStatus.SUCCESS else None,
             fail_info=decision.fail_info,
+            fail_info_text=decision.text if self._tells_why else None,
         )
 
     def _record(self, request: PkiMessage, decision: _Decision) -> None:

@@ -116,11 +116,9 @@ def _gcm_parameters(algorithm: Fields) -> tuple[bytes, int, tuple[str, ...]]:
     """
     element = algorithm.take(asn1.SEQUENCE)
     notes = []
-    inner = (
-        asn1.read(element.content).expect(asn1.SEQUENCE, asn1.OCTET_STRING, _NONCE_OF_GO)
-        if element.body < element.stop
-        else element
-    )
+    if element.body == element.stop:
+        raise Malformed("GCMParameters without a nonce")
+    inner = asn1.read(element.content)
     if inner.tag == asn1.SEQUENCE:
         notes.append("GCMParameters are encoded twice")
         element = inner

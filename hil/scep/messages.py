@@ -31,6 +31,7 @@ __all__ = [
     "read_certificates",
     "read_csr",
     "read_message",
+    "read_next_ca",
 ]
 
 MESSAGE_TYPE = "2.16.840.1.113733.1.9.2"
@@ -142,6 +143,37 @@ def read_certificates(data: bytes) -> tuple[Certificate, ...]:
     if first.tag != asn1.OID:
         return (certificate_of(element),)
     return tuple(map(certificate_of, cms.read_signed_data(element).certificates))
+
+
+@dataclass(frozen=True)
+class NextCa:
+    """The answer to GetNextCACert: the `certificates` to come, and who vouches for them."""
+
+    certificates: tuple[Certificate, ...]
+    signer: Certificate | None
+    signature_valid: bool
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_next_ca(data: bytes, certificates: Sequence[Certificate]) -> NextCa:
+    """The answer to GetNextCACert (RFC 8894 section 4.7.1); raises `Malformed`.
+
+    `certificates` are the current CA's, where the answer does not carry its signer's.
+    """
+    element = asn1.read(data)
+    signed = cms.read_signed_data(element)
+    if not signed.signers:
+        raise Malformed("the next CA's certificates are not signed")
+    remarks = Remarks()
+    info = signed.signers[0]
+    remarks.notes += info.notes
+    carried = _certificates(signed.certificates, remarks)
+    signer, valid = verify(signed, info, carried, tuple(certificates), Attributes(info.attributes, remarks), remarks)
+    told = read_certificates(signed.content) if signed.content else ()
+    if element.liberties:
+        remarks.notes.append(f"BER: {', '.join(element.liberties)}")
+    return NextCa(told, signer, valid, tuple(remarks.problems), tuple(remarks.notes))
 
 
 def read_issuer_and_serial(content: bytes) -> bytes:

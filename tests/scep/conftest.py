@@ -124,6 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, "text/plain", service.get_ca_caps(message))
             elif operation == "GetCACert":
                 self._send(200, *service.get_ca_cert(message))
+            elif operation == "GetNextCACert":
+                self._send(200, *service.get_next_ca_cert(message))
+            elif operation == "GetCACertChain":
+                self._send(200, *service.get_ca_cert_chain(message))
             else:
                 reply = service.pki_operation(base64.b64decode(message) if body is None else body)
                 self._send(200, "application/x-pki-message", reply)

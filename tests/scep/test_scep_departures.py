@@ -141,17 +141,17 @@ def test_a_length_longer_than_need_be_is_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dotted", "value", "note"),
+    ("dotted", "tag", "value", "note"),
     [
-        (messages.TRANSACTION_ID, asn1.tlv(asn1.UTF8_STRING, b"T1"), "transactionID is a string of tag 0x0c, not 0x13"),
-        (messages.TRANSACTION_ID, asn1.tlv(asn1.PRINTABLE_STRING, b"T_1"), "transactionID has characters that PrintableString has not"),
-        (messages.SENDER_NONCE, asn1.octet_string(b"8 octets"), "senderNonce has 8 octets, not 16"),
+        (messages.TRANSACTION_ID, asn1.UTF8_STRING, b"T1", "transactionID is a string of tag 0x0c, not 0x13"),
+        (messages.TRANSACTION_ID, asn1.PRINTABLE_STRING, b"T_1", "transactionID has characters that PrintableString has not"),
+        (messages.SENDER_NONCE, asn1.OCTET_STRING, b"8 octets", "senderNonce has 8 octets, not 16"),
     ],
-)  # fmt: skip
+)
 def test_attributes_of_another_form_are_noted(
-    key: RSAPrivateKey, signer: Certificate, dotted: str, value: bytes, note: str
+    key: RSAPrivateKey, signer: Certificate, dotted: str, tag: int, value: bytes, note: str
 ) -> None:
-    assert note in read_message(_request(key, signer, b"", {dotted: value})).notes
+    assert note in read_message(_request(key, signer, b"", {dotted: asn1.tlv(tag, value)})).notes
 
 
 def test_an_echoed_nonce_is_noted(key: RSAPrivateKey, signer: Certificate) -> None:
