@@ -64,8 +64,11 @@ class Attributes:
             self._remarks.problems.append(f"{name}: {error}")
             return None
 
-    def text(self, dotted: str, name: str, *, required: bool = False, kind: int = asn1.PRINTABLE_STRING) -> str | None:
-        """The text; noted where it is another kind of string than the standard's, or holds what that cannot."""
+    def text(self, dotted: str, name: str, *, required: bool = False, kind: int | None = asn1.PRINTABLE_STRING) -> str | None:
+        """The text; noted where it is another kind of string than the standard's, or holds what that cannot.
+
+        With no `kind` any string will do.
+        """
         value = self._value(dotted, name, required)
         if value is None:
             return None
@@ -74,7 +77,7 @@ class Attributes:
         except Malformed as error:
             self._remarks.problems.append(f"{name}: {error}")
             return None
-        if value.tag != kind:
+        if kind is not None and value.tag != kind:
             self._remarks.notes.append(f"{name} is a string of tag {value.tag:#04x}, not {kind:#04x}")
         elif kind == asn1.PRINTABLE_STRING and not asn1.is_printable(text):
             self._remarks.notes.append(f"{name} has characters that PrintableString has not")

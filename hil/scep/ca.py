@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hil import asn1
@@ -208,7 +208,7 @@ class CaService:
             raise Refused(FailInfo.badMessageCheck, "signature")
         if request.signer.public_key.rsa is None or request.signer.key_bits < _LEAST_KEY_BITS:
             raise Refused(FailInfo.badAlg, "no envelope can be made for the signer's key")
-        if request.content_cipher is not None and request.content_cipher not in algorithms.CIPHERS:
+        if request.content_cipher is not None and request.content_cipher not in algorithms.CIPHERS + algorithms.GCM_CIPHERS:
             raise Refused(FailInfo.badAlg, "content cipher")
         if {request.digest, request.content_cipher} & self._refused:
             raise Refused(FailInfo.badAlg, f"digest {request.digest} or cipher {request.content_cipher} is not taken")
@@ -304,7 +304,7 @@ class CaService:
             signer=certificate,
             key=key,
             digest=self._digest or (request.digest if request.digest in algorithms.DIGESTS else _REPLY_DIGEST),
-            cipher=self._cipher or request.content_cipher or _REPLY_CIPHER,
+            cipher=self._cipher or _reply_cipher(request),
             issued=(found, *chain) if found else (),
             crls=(decision.crl.der,) if decision.crl else (),
             recipient=request.signer if decision.status is PkiStatus.SUCCESS else None,
@@ -336,9 +336,18 @@ class CaService:
         return ScepRefusal(400, problem)
 
 
+def _reply_cipher(request: PkiMessage) -> str:
+    """The request's cipher; where that is GCM, CBC with a key as long, which every peer reads."""
+    cipher = (request.content_cipher or _REPLY_CIPHER).replace("-gcm", "-cbc")
+    return cipher if cipher in algorithms.CIPHERS else _REPLY_CIPHER
+
+
 def _proven_csr(request: PkiMessage) -> Csr:
+    """The CSR, its signature checked; with the challengePassword of the signed attributes where it has none itself."""
     if request.csr is None:
         raise Refused(FailInfo.badRequest, "no CSR")
     if not request.csr.signature_valid:
         raise Refused(FailInfo.badMessageCheck, "the CSR's signature")
+    if request.csr.challenge_password is None:
+        return replace(request.csr, challenge_password=request.challenge_password)
     return request.csr

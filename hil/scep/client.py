@@ -98,11 +98,12 @@ class Enrolment(Transaction):
 
 @dataclass(frozen=True)
 class Issued:
-    """The CA granted it; `chain` are the other certificates of the reply."""
+    """The CA granted it; `chain` are the other certificates of the reply, `notes` what it needed allowance for."""
 
     certificate: Certificate
     chain: tuple[Certificate, ...]
     transaction_id: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -298,7 +299,8 @@ class Client:
             problem = "SUCCESS without a certificate for the key" if reply.decrypted else "SUCCESS that cannot be decrypted"
             raise self._refused(problem, reply.problems)
         chain = tuple(certificate for certificate in reply.issued if certificate is not leaf)
-        return Issued(leaf, chain, enrolment.transaction_id)
+        order = () if reply.issued[0] is leaf else ("the certificate issued is not the first of the reply",)
+        return Issued(leaf, chain, enrolment.transaction_id, reply.notes + order)
 
     def _refused(self, problem: str, problems: Sequence[str]) -> ReplyRefused:
         return ReplyRefused(problem, tried=self._transport.url, seen="; ".join(problems) or None)

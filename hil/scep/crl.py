@@ -26,7 +26,7 @@ class Crl:
     issuer: str
     this_update: datetime
     next_update: datetime | None
-    revoked: Mapping[int, datetime]
+    revoked: Mapping[int, datetime] = field(hash=False)
     number: int | None
     issuer_der: bytes = field(repr=False)
     signature_digest: str = field(repr=False)

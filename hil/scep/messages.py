@@ -18,6 +18,7 @@ from hil.scep.cms import SignedData
 from hil.scep.crl import Crl, crl_of
 from hil.scep.csr import CHALLENGE_PASSWORD, Csr, read_csr
 from hil.scep.signature import verify
+from hil.secret import Secret
 
 __all__ = [
     "Certificate",
@@ -77,7 +78,8 @@ class FailInfo(IntEnum):
 class PkiMessage:
     """A pkiMessage as far as it could be read.
 
-    `certificates` are those carried outside the envelope. `signer` is the certificate that the
+    `certificates` are those carried outside the envelope, where no `challenge_password` should be
+    and one client puts it. `signer` is the certificate that the
     signature names, from the message or from those given. `content` is what the envelope held once
     a key opened it and its structure was seen; `issued` and `crls` are those of a CertRep SUCCESS,
     `issuer_and_serial` what GetCert and GetCRL ask about, to be compared by octets.
@@ -95,6 +97,7 @@ class PkiMessage:
     signature_valid: bool
     signer: Certificate | None
     certificates: tuple[Certificate, ...]
+    challenge_password: Secret | None = None
     content_cipher: str | None = None
     key_transport: str | None = None
     decrypted: bool = False
@@ -201,7 +204,8 @@ def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks)
     message_type = attributes.member(MESSAGE_TYPE, MessageType, "messageType")
     reply = message_type is MessageType.CertRep
     status = attributes.member(PKI_STATUS, PkiStatus, "pkiStatus", required=reply)
-    if attributes.has(CHALLENGE_PASSWORD):
+    challenge = attributes.text(CHALLENGE_PASSWORD, "challengePassword", kind=None)
+    if challenge is not None:
         remarks.notes.append("challengePassword stands among the signed attributes")
     sender_nonce = attributes.nonce(SENDER_NONCE, "senderNonce", required=True)
     recipient_nonce = attributes.nonce(RECIPIENT_NONCE, "recipientNonce", required=reply)
@@ -221,6 +225,7 @@ def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks)
         signature_valid=valid,
         signer=signer,
         certificates=carried,
+        challenge_password=None if challenge is None else Secret(challenge),
     )
 
 

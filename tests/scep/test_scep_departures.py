@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -14,13 +15,18 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hil import asn1
+from hil.clock import ManualClock
 from hil.scep import algorithms, cms, messages
 from hil.scep.authority import Authority
 from hil.scep.build import build_cert_rep
+from hil.scep.ca import CaService
 from hil.scep.certificate import Certificate, read_certificate, write_certificate
-from hil.scep.csr import build_csr
-from hil.scep.envelope import AUTH_ENVELOPED_DATA, ENVELOPED_DATA, write_enveloped_data
-from hil.scep.messages import PkiStatus, read_message
+from hil.scep.crl import read_crl, write_crl
+from hil.scep.csr import CHALLENGE_PASSWORD, build_csr
+from hil.scep.envelope import AUTH_ENVELOPED_DATA, ENVELOPED_DATA, read_envelope, write_enveloped_data
+from hil.scep.messages import PkiStatus, read_message, read_next_ca
+from hil.scep.signers import chain, challenge, issue
+from hil.secret import Secret
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SUBJECT = (("C", "US"), ("O", "Lab, Inc."), ("CN", "19WZ1234567A"))
@@ -114,6 +120,16 @@ def test_aes_gcm_content(key: RSAPrivateKey, signer: Certificate, authority: Aut
     assert any("encoded twice" in note for note in message.notes) == (form == "go")
 
 
+@pytest.mark.parametrize("form", ["authenticated", "enveloped", "go"])
+def test_the_ca_takes_aes_gcm_and_answers_in_cbc(
+    key: RSAPrivateKey, signer: Certificate, authority: Authority, form: str
+) -> None:
+    sealed = _gcm(authority, build_csr(key, SUBJECT, challenge_password=None), 32, form)
+    service = CaService(authority, issue(authority), clock=ManualClock())
+    reply = read_message(service.pki_operation(_request(key, signer, sealed)), keys=(key,))
+    assert (reply.status, reply.content_cipher, len(reply.issued)) == (PkiStatus.SUCCESS, "aes-256-cbc", 1)
+
+
 @pytest.mark.parametrize("form", ["authenticated", "attributes", "enveloped"])
 def test_aes_gcm_that_was_touched_is_not_opened(key: RSAPrivateKey, signer: Certificate, authority: Authority, form: str) -> None:
     sealed = _gcm(authority, build_csr(key, SUBJECT, challenge_password=None), 16, form)
@@ -152,6 +168,18 @@ def test_attributes_of_another_form_are_noted(
     key: RSAPrivateKey, signer: Certificate, dotted: str, tag: int, value: bytes, note: str
 ) -> None:
     assert note in read_message(_request(key, signer, b"", {dotted: asn1.tlv(tag, value)})).notes
+
+
+@pytest.mark.parametrize(("given", "status"), [(b"swordfish", PkiStatus.SUCCESS), (b"wrong", PkiStatus.FAILURE)])
+def test_a_challenge_among_the_signed_attributes_is_noted_and_counts(
+    key: RSAPrivateKey, signer: Certificate, authority: Authority, given: bytes, status: PkiStatus
+) -> None:
+    sealed = write_enveloped_data(build_csr(key, SUBJECT, challenge_password=None), authority.certificate, "aes-128-cbc")
+    message = _request(key, signer, sealed, {CHALLENGE_PASSWORD: asn1.tlv(asn1.UTF8_STRING, given)})
+    assert read_message(message).notes == ("challengePassword stands among the signed attributes",)
+    assert given.decode() not in repr(read_message(message))
+    service = CaService(authority, chain(challenge(Secret("swordfish")), to=issue(authority)), clock=ManualClock())
+    assert read_message(service.pki_operation(message)).status is status
 
 
 def test_an_echoed_nonce_is_noted(key: RSAPrivateKey, signer: Certificate) -> None:
@@ -199,6 +227,33 @@ def test_odd_certificates_are_read() -> None:
     assert certificate.self_signed
     assert not read.self_signed  # its octets are no longer those that were signed
     assert read.oddities == ("X.509 version 4", "serial number not positive")
+
+
+def test_damaged_octets_are_malformed_at_worst(key: RSAPrivateKey, signer: Certificate, authority: Authority) -> None:
+    """Each of 300 damaged forms of each structure is read, is `Malformed`, or does not open; nothing else is raised."""
+    csr = build_csr(key, SUBJECT, challenge_password=None)
+    crl = write_crl(authority.certificate, authority.key, {1: NOW}, number=1, this_update=NOW, next_update=NOW)
+    next_ca = cms.write_signed_data(
+        cms.degenerate((signer,), (crl.der,)), (), signer=signer, key=key, digest="sha256", certificates=(signer,)
+    )
+    envelopes = [_gcm(authority, csr, 16, form) for form in ("attributes", "enveloped", "go")]
+    targets: list[tuple[bytes, Callable[[bytes], object]]] = [
+        (crl.der, read_crl),
+        (next_ca, lambda data: read_next_ca(data, ())),
+        *((sealed, lambda data: read_envelope(asn1.read(data)).open((authority.key,), lambda _: True)) for sealed in envelopes),
+    ]
+    random = Random(8894)
+    refused = 0
+    for whole, read in targets:
+        for _ in range(300):
+            damaged = bytearray(whole)
+            for _ in range(random.randint(1, 3)):
+                damaged[random.randrange(min(len(damaged), 400))] = random.randrange(256)
+            try:
+                read(bytes(damaged[: random.choice((None, random.randrange(len(damaged))))]))
+            except (asn1.Malformed, algorithms.Undecryptable):
+                refused += 1
+    assert refused > 500
 
 
 def _request(key: RSAPrivateKey, signer: Certificate, content: bytes, changes: dict[str, bytes] | None = None) -> bytes:
