@@ -167,8 +167,8 @@ _ALL = (
     ),
     Persona(
         name="draft",
-        source="draft-nourse-scep with its defaults, as a server without GetCACaps has them: GET, MD5 and single DES, GetCACertChain, "
-        "renewal by PKCSReq",
+        source="draft-nourse-scep with its defaults, as a server without GetCACaps has them: "
+        "GET, MD5 and single DES, GetCACertChain, renewal by PKCSReq",
         signer=_by_password,
         capabilities=(),
         cipher="des-cbc",
@@ -177,7 +177,8 @@ _ALL = (
     ),
     Persona(
         name="modern",
-        source="RFC 8894 section 2.9 with what it makes mandatory as the least: POST, AES and SHA-2 alone, keys of 2048 bits and more",
+        source="RFC 8894 section 2.9 with what it makes mandatory as the least: "
+        "POST, AES and SHA-2 alone, keys of 2048 bits and more",
         signer=_modern,
         capabilities=("AES", "POSTPKIOperation", "Renewal", "SCEPStandard", "SHA-256", "SHA-512"),
         cipher="aes-256-cbc",
