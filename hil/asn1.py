@@ -46,12 +46,13 @@ class Malformed(ValueError):
 
 
 class _Budget:
-    """How many more elements one reading may create."""
+    """What the elements of one reading share: how many more there may be, and what BER they needed."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "liberties")
 
     def __init__(self) -> None:
         self.left = MAX_ELEMENTS
+        self.liberties: set[str] = set()
 
 
 class Element:
@@ -72,9 +73,12 @@ class Element:
         if length is None:
             if not self.constructed:
                 raise Malformed(f"indefinite length of a primitive element at offset {start}")
+            budget.liberties.add("indefinite lengths")
             self._children, self.stop = self._read_children(limit, to_end_of_contents=True)
             self.end = self.stop + 2
         else:
+            if self.body - at > 1 and (length < 0x80 or data[at + 1] == 0):
+                budget.liberties.add("lengths longer than need be")
             self.stop = self.end = self.body + length
             if self.end > limit:
                 raise Malformed(f"element at offset {start} is cut: {length} octets announced, {limit - self.body} present")
@@ -127,7 +131,13 @@ class Element:
         """The octets of a string, its segments joined where it is constructed; any tag (an implicit one too)."""
         if not self.constructed:
             return self.content
+        self._budget.liberties.add("strings in segments")
         return b"".join(child.expect(OCTET_STRING).octets() for child in self.children)
+
+    @property
+    def liberties(self) -> tuple[str, ...]:
+        """What of BER that DER forbids (X.690 section 10) this reading has met so far, this element's and all others'."""
+        return tuple(sorted(self._budget.liberties))
 
     def integer(self) -> int:
         """The value of an INTEGER."""

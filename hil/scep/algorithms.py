@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -73,7 +73,14 @@ _CIPHERS = {
     "aes-256-cbc": _ContentCipher("2.16.840.1.101.3.4.1.42", 32, 16, algorithms.AES),
 }
 CIPHERS = tuple(_CIPHERS)
-_CIPHER_NAMES = {cipher.oid: name for name, cipher in _CIPHERS.items()}
+_GCM = {
+    "2.16.840.1.101.3.4.1.6": ("aes-128-gcm", 16),
+    "2.16.840.1.101.3.4.1.26": ("aes-192-gcm", 24),
+    "2.16.840.1.101.3.4.1.46": ("aes-256-gcm", 32),
+}
+_GCM_KEY_SIZES = dict(_GCM.values())
+GCM_CIPHERS = tuple(_GCM_KEY_SIZES)
+_CIPHER_NAMES = {cipher.oid: name for name, cipher in _CIPHERS.items()} | {dotted: name for dotted, (name, _) in _GCM.items()}
 
 
 class Undecryptable(Exception):
@@ -222,6 +229,18 @@ def decrypt(cipher: str, key: bytes, iv: bytes, encrypted: bytes) -> bytes:
     if not 1 <= pad <= chosen.block_size or content[-pad:] != bytes((pad,)) * pad:
         raise Undecryptable
     return content[:-pad]
+
+
+def decrypt_gcm(cipher: str, key: bytes, nonce: bytes, encrypted: bytes, tag: bytes, associated: bytes) -> bytes:
+    """The content that AES-GCM vouches for (RFC 5084 section 3.2); `Undecryptable` whatever is wrong."""
+    if len(key) != _GCM_KEY_SIZES[cipher] or not 8 <= len(nonce) <= 128 or not 12 <= len(tag) <= 16:
+        raise Undecryptable
+    decryptor = Cipher(algorithms.AES(key), modes.GCM(nonce, tag, min_tag_length=12)).decryptor()
+    decryptor.authenticate_additional_data(associated)
+    try:
+        return decryptor.update(encrypted) + decryptor.finalize()
+    except InvalidTag as error:
+        raise Undecryptable from error
 
 
 def decrypt_key(key: rsa.RSAPrivateKey, algorithm: Element, encrypted_key: bytes) -> bytes:

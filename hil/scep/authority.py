@@ -7,7 +7,7 @@ import os
 import secrets
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -36,15 +36,20 @@ EXTENDED_KEY_USAGE = "2.5.29.37"
 _CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 _KEY, _CERTIFICATE, _CHAIN = "ca.key", "ca.pem", "chain.pem"
 _RA_KEY, _RA_CERTIFICATE = "ra.key", "ra.pem"
+_RECEIVER_KEY, _RECEIVER_CERTIFICATE = "ra-encryption.key", "ra-encryption.pem"
 _REMEDY = "remove the folder to have a CA made anew"
 
 
 @dataclass(frozen=True)
 class RegistrationAuthority:
-    """The key and certificate that speak SCEP where the CA's own do not (RFC 8894 section 2.1.3)."""
+    """The key and certificate that speak SCEP where the CA's own do not (RFC 8894 section 2.1.3).
+
+    `receiver` is a second pair for the envelopes, where the first only signs, as NDES has it.
+    """
 
     key: RSAPrivateKey = field(repr=False)
     certificate: Certificate
+    receiver: RegistrationAuthority | None = None
 
 
 @dataclass(frozen=True)
@@ -58,13 +63,19 @@ class Authority:
 
     @property
     def speaker(self) -> tuple[RSAPrivateKey, Certificate]:
-        """Who opens requests and signs replies: the RA if there is one, else the CA."""
+        """Who signs replies: the RA if there is one, else the CA."""
         return (self.ra.key, self.ra.certificate) if self.ra else (self.key, self.certificate)
 
     @property
+    def receiver_key(self) -> RSAPrivateKey:
+        """What opens requests: the key of the RA's receiver, of the RA, or of the CA."""
+        return self.ra.receiver.key if self.ra and self.ra.receiver else self.speaker[0]
+
+    @property
     def certificates(self) -> tuple[Certificate, ...]:
-        """What GetCACert answers: RA, CA and chain, those that exist."""
-        return (*((self.ra.certificate,) if self.ra else ()), self.certificate, *self.chain)
+        """What GetCACert answers: RA, its receiver, CA and chain, those that exist."""
+        speakers = (self.ra, self.ra.receiver) if self.ra else ()
+        return (*(speaker.certificate for speaker in speakers if speaker), self.certificate, *self.chain)
 
     @classmethod
     def create(
@@ -74,11 +85,12 @@ class Authority:
         *,
         key_bits: int = 2048,
         ra: bool = False,
+        receiver: bool = False,
         above: Authority | None = None,
         years: int = 30,
         organization: str = "J100 bench",
     ) -> Authority:
-        """A fresh CA, self-signed or under the authority `above`, with an RA if asked.
+        """A fresh CA, self-signed or under the authority `above`, with an RA if asked, and a `receiver` beside it.
 
         It is valid from three years ago, so that certificates issued backdated lie within its time.
         """
@@ -102,20 +114,25 @@ class Authority:
         authority = cls(key, certificate, (above.certificate, *above.chain) if above else ())
         if not ra:
             return authority
-        return cls(key, certificate, authority.chain, authority._new_ra(name, organization, key_bits))
+        if not receiver:
+            both = ("digitalSignature", "keyEncipherment")
+            return replace(authority, ra=authority._new_ra(f"{name} RA", organization, key_bits, both))
+        enveloped = authority._new_ra(f"{name} RA encryption", organization, key_bits, ("keyEncipherment",))
+        signing = authority._new_ra(f"{name} RA", organization, key_bits, ("digitalSignature",))
+        return replace(authority, ra=replace(signing, receiver=enveloped))
 
-    def _new_ra(self, name: str, organization: str, key_bits: int) -> RegistrationAuthority:
+    def _new_ra(self, name: str, organization: str, key_bits: int, usages: Sequence[str]) -> RegistrationAuthority:
         key = rsa.generate_private_key(65537, key_bits)
         public = algorithms.public_key_der(key)
         certificate = write_certificate(
-            subject_der=names.write_name((("O", organization), ("CN", f"{name} RA"))),
+            subject_der=names.write_name((("O", organization), ("CN", name))),
             issuer_der=self.certificate.subject_der,
             serial=new_serial(),
             not_before=self.certificate.not_before,
             not_after=self.certificate.not_after,
             public_key_der=public,
             extensions=(
-                write_extension(KEY_USAGE, _bits("digitalSignature", "keyEncipherment"), critical=True),
+                write_extension(KEY_USAGE, _bits(*usages), critical=True),
                 *_key_identifiers(public, self.certificate.public_key_der),
             ),
             key=self.key,
@@ -149,14 +166,17 @@ class Authority:
         if self.ra:
             _write_key(folder / _RA_KEY, self.ra.key)
             _write_certificates(folder / _RA_CERTIFICATE, (self.ra.certificate,))
+        if self.ra and self.ra.receiver:
+            _write_key(folder / _RECEIVER_KEY, self.ra.receiver.key)
+            _write_certificates(folder / _RECEIVER_CERTIFICATE, (self.ra.receiver.certificate,))
 
     @classmethod
     def load(cls, folder: Path) -> Authority:
         """The authority that `save` wrote; `Misuse` names the file that is missing or wrong."""
         chain = _read_certificates(folder / _CHAIN) if (folder / _CHAIN).exists() else ()
-        ra = None
-        if (folder / _RA_KEY).exists():
-            ra = RegistrationAuthority(_read_key(folder / _RA_KEY), _read_certificates(folder / _RA_CERTIFICATE)[0])
+        receiver = _read_speaker(folder / _RECEIVER_KEY, folder / _RECEIVER_CERTIFICATE)
+        ra = _read_speaker(folder / _RA_KEY, folder / _RA_CERTIFICATE)
+        ra = replace(ra, receiver=receiver) if ra else None
         return cls(_read_key(folder / _KEY), _read_certificates(folder / _CERTIFICATE)[0], chain, ra)
 
 
@@ -220,6 +240,10 @@ def _write_certificates(path: Path, certificates: Sequence[Certificate]) -> None
 def to_pem(certificate: Certificate) -> bytes:
     """The certificate in PEM."""
     return ssl.DER_cert_to_PEM_cert(certificate.der).encode()
+
+
+def _read_speaker(key: Path, certificate: Path) -> RegistrationAuthority | None:
+    return RegistrationAuthority(_read_key(key), _read_certificates(certificate)[0]) if key.exists() else None
 
 
 def _read_key(path: Path) -> RSAPrivateKey:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Fields
-from hil.scep import cms, messages
+from hil.scep import cms, envelope, messages
 from hil.scep.certificate import Certificate
 from hil.scep.cms import degenerate
 from hil.scep.messages import FailInfo, MessageType, PkiStatus
@@ -51,8 +51,8 @@ def build_request(
         _text(messages.TRANSACTION_ID, transaction_id),
         cms.attribute(messages.SENDER_NONCE, asn1.octet_string(sender_nonce)),
     ]
-    envelope = cms.write_enveloped_data(content, recipient, cipher)
-    return cms.write_signed_data(envelope, attributes, signer=signer, key=key, digest=digest, certificates=(signer,))
+    sealed = envelope.write_enveloped_data(content, recipient, cipher)
+    return cms.write_signed_data(sealed, attributes, signer=signer, key=key, digest=digest, certificates=(signer,))
 
 
 def build_cert_rep(
@@ -66,11 +66,12 @@ def build_cert_rep(
     digest: str = "sha256",
     cipher: str = "aes-128-cbc",
     issued: Sequence[Certificate] = (),
+    crls: Sequence[bytes] = (),
     recipient: Certificate | None = None,
     fail_info: FailInfo | None = None,
     fail_info_text: str | None = None,
 ) -> bytes:
-    """A CertRep; `issued` are enveloped for `recipient` where there is one, else there is no content.
+    """A CertRep; `issued` and encoded `crls` are enveloped for `recipient` where there is one, else there is no content.
 
     `recipient_nonce` is the senderNonce of the request answered; `sender_nonce` is fresh unless given.
     """
@@ -85,8 +86,8 @@ def build_cert_rep(
         attributes.append(_text(messages.FAIL_INFO, str(fail_info.value)))
     if fail_info_text is not None:
         attributes.append(cms.attribute(messages.FAIL_INFO_TEXT, asn1.tlv(asn1.UTF8_STRING, fail_info_text.encode())))
-    envelope = None if recipient is None else cms.write_enveloped_data(degenerate(issued), recipient, cipher)
-    return cms.write_signed_data(envelope, attributes, signer=signer, key=key, digest=digest, certificates=(signer,))
+    sealed = None if recipient is None else envelope.write_enveloped_data(degenerate(issued, crls), recipient, cipher)
+    return cms.write_signed_data(sealed, attributes, signer=signer, key=key, digest=digest, certificates=(signer,))
 
 
 def _text(dotted: str, text: str) -> bytes:

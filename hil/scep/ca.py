@@ -1,21 +1,25 @@
-"""A CA that speaks SCEP: the four operations of RFC 8894 section 4, answering by a script, with no HTTP inside."""
+"""A CA that speaks SCEP: the operations of RFC 8894 section 4, answering by a script, with no HTTP inside."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
+from hil import asn1
 from hil.asn1 import Malformed
 from hil.clock import Clock
 from hil.scenario import Answer, Chain, InPlaceOfCa, Issue, Pend, Reject, layers
 from hil.scep import algorithms, build, cms
+from hil.scep.answered import Answered
 from hil.scep.authority import Authority
 from hil.scep.certificate import Certificate
+from hil.scep.crl import Crl
 from hil.scep.csr import Csr
 from hil.scep.forgery import Credentials, Forger, forgeries
 from hil.scep.messages import FailInfo, MessageType, PkiMessage, PkiStatus, read_message
+from hil.scep.outcomes import LedgerEntry, ScepRefusal, ScriptedReply
+from hil.scep.register import Register
 from hil.scep.signers import CertificateRequest, Refused, Signer
 
 __all__ = ["DEFAULT_CAPABILITIES", "Authority", "CaService", "LedgerEntry", "ScepRefusal", "ScriptedReply"]
@@ -24,45 +28,8 @@ DEFAULT_CAPABILITIES = ("AES", "DES3", "POSTPKIOperation", "Renewal", "SCEPStand
 _REPLY_CIPHER, _REPLY_DIGEST = "aes-128-cbc", "sha256"
 # The shortest RSA key whose PKCS#1 v1.5 block holds the key of every cipher.
 _LEAST_KEY_BITS = 512
-
-
-class ScepRefusal(Exception):
-    """What a real server answers with an HTTP error instead of a SCEP message."""
-
-    def __init__(self, http_status: int, text: str) -> None:
-        self.http_status = http_status
-        self.text = text
-        super().__init__(f"HTTP {http_status}: {text}")
-
-
-@dataclass(frozen=True)
-class LedgerEntry:
-    """One PKIOperation as the CA saw it; `at` is phone time, `serial` hex, `answer` None where there was no CertRep.
-
-    `scripted` shows the script's answer where it was more than to issue, pend or reject.
-    """
-
-    at: datetime
-    transaction_id: str | None
-    message_type: str | None
-    answer: str | None
-    fail_info: str | None = None
-    subject: str | None = None
-    serial: str | None = None
-    issued_der: bytes | None = None
-    problem: str | None = None
-    scripted: str | None = None
-
-
-@dataclass(frozen=True)
-class ScriptedReply:
-    """A CertRep, empty where the script has none sent, and the script's answer that it came by, if any.
-
-    What that answer does on the wire is left to the server.
-    """
-
-    cert_rep: bytes
-    script: Answer | None
+MOST_PENDING = 1000
+NEXT_CA = "GetNextCACert"
 
 
 @dataclass
@@ -81,6 +48,8 @@ class _Decision:
 
     status: PkiStatus | None
     issued: Certificate | None = None
+    found: Certificate | None = None
+    crl: Crl | None = None
     fail_info: FailInfo | None = None
     text: str | None = None
     subject: str | None = None
@@ -90,10 +59,13 @@ class _Decision:
 class CaService:
     """Answers the n-th request by the n-th entry of `script`, the last one repeating; safe among threads.
 
-    A `Pend` holds its transaction for that many answers; the entry after it answers the next CertPoll.
-    `identifier` is the CA identifier that must be asked for (None: any). Replies take digest and
-    cipher of the request unless `digest` and `cipher` are given. `successor` is the CA that
-    GetNextCACert shows. Every PKIOperation is told to `ledger`.
+    Only requests for a certificate take an entry; one that comes again octet for octet gets its
+    first answer again. A `Pend` holds its transaction for that many answers; the entry after it
+    answers the next CertPoll. `identifier` is the CA identifier that must be asked for (None: any).
+    Replies take digest and cipher of the request unless `digest` and `cipher` are given, and say in
+    failInfoText why they refuse if `tells_why`. Digests and ciphers named in `refused` are badAlg.
+    `successor` is the CA that GetNextCACert shows, and
+    advertises. GetCert and GetCRL answer from `register`. Every PKIOperation is told to `ledger`.
     """
 
     def __init__(
@@ -109,6 +81,9 @@ class CaService:
         cipher: str | None = None,
         include_chain: bool = False,
         successor: Authority | None = None,
+        register: Register | None = None,
+        tells_why: bool = False,
+        refused: Collection[str] = (),
         ledger: Callable[[LedgerEntry], None] = lambda _: None,
     ) -> None:
         self._authority = authority
@@ -121,16 +96,22 @@ class CaService:
         self._chain: Chain = "leaf first" if include_chain else "absent"
         self._forger = Forger(clock)
         self._successor = successor
+        self._former: tuple[Authority, ...] = ()
+        self._register = register or Register()
+        self._tells_why = tells_why
+        self._refused = frozenset(refused)
         self._ledger = ledger
-        self._capabilities = "".join(f"{capability}\n" for capability in capabilities).encode()
+        self._capabilities = tuple(capabilities)
         self._lock = threading.Lock()
         self._position = 0
         self._pending: dict[str, _Transaction] = {}
+        self._answered = Answered[ScriptedReply](keeps=lambda reply: reply.status is not None)
 
     def get_ca_caps(self, identifier: str) -> bytes:
         """The capabilities, one a line (section 3.5.2)."""
         self._check(identifier)
-        return self._capabilities
+        extra = (NEXT_CA,) if self._successor and NEXT_CA not in self._capabilities else ()
+        return "".join(f"{capability}\n" for capability in (*self._capabilities, *extra)).encode()
 
     def get_ca_cert(self, identifier: str) -> tuple[str, bytes]:
         """Content type and body: the bare CA certificate, or all in a degenerate SignedData (section 4.2.1)."""
@@ -139,6 +120,11 @@ class CaService:
         if len(certificates) == 1:
             return "application/x-x509-ca-cert", certificates[0].der
         return "application/x-x509-ca-ra-cert", cms.degenerate(certificates)
+
+    def get_ca_cert_chain(self, identifier: str) -> tuple[str, bytes]:
+        """Content type and body: all certificates in a degenerate SignedData (the drafts' GetCACertChain)."""
+        self._check(identifier)
+        return "application/x-x509-ca-ra-cert-chain", cms.degenerate(self._authority.certificates)
 
     def get_next_ca_cert(self, identifier: str) -> tuple[str, bytes]:
         """Content type and body: the successor's certificates, signed by this CA (section 4.7.1)."""
@@ -155,15 +141,35 @@ class CaService:
         )
         return "application/x-x509-next-ca-cert", body
 
+    def roll_over(self, signer: Signer) -> None:
+        """Let the successor take over with its signer; certificates issued before may still renew (section 4.7)."""
+        with self._lock:
+            if self._successor is None:
+                raise ScepRefusal(404, "no next CA")
+            self._former = (*self._former, self._authority)
+            self._authority, self._successor, self._signer = self._successor, None, signer
+
     def pki_operation(self, message: bytes) -> bytes:
         """The CertRep of `answer`."""
         return self.answer(message).cert_rep
 
     def answer(self, message: bytes) -> ScriptedReply:
-        """The answer to a pkiMessage; `ScepRefusal` where the message has nothing that a CertRep could answer."""
-        key, _ = self._authority.speaker
+        """The answer to a pkiMessage; `ScepRefusal` where the message has nothing that a CertRep could answer.
+
+        A client that sends the very same octets again, as one does that lost the answer, gets the same CertRep.
+        """
+        reply, again = self._answered.once(message, lambda: self._first_answer(message))
+        if again:
+            told = read_message(message)
+            name = None if told.message_type is None else told.message_type.name
+            problem = "the same octets again, answered as before"
+            self._ledger(LedgerEntry(self._clock.now(), told.transaction_id, name, answer=None, problem=problem))
+            return replace(reply, script=None)  # what the script did to the answer, it did to the first one
+        return reply
+
+    def _first_answer(self, message: bytes) -> ScriptedReply:
         try:
-            request = read_message(message, keys=(key,))
+            request = read_message(message, keys=(self._authority.receiver_key,))
         except Malformed as error:
             raise self._refusal(f"no pkiMessage: {error}") from error
         if request.transaction_id is None or request.sender_nonce is None:
@@ -176,7 +182,7 @@ class CaService:
         if decision.status is not None:
             reply = self._reply(request, request.transaction_id, request.sender_nonce, decision, decision.status)
         self._record(request, decision)
-        return ScriptedReply(reply, decision.script)
+        return ScriptedReply(reply, decision.script, decision.status)
 
     def _check(self, identifier: str) -> None:
         if self._identifier is not None and identifier != self._identifier:
@@ -187,19 +193,44 @@ class CaService:
             raise Refused(FailInfo.badMessageCheck, "signature")
         if request.signer.public_key.rsa is None or request.signer.key_bits < _LEAST_KEY_BITS:
             raise Refused(FailInfo.badAlg, "no envelope can be made for the signer's key")
-        if request.content_cipher is not None and request.content_cipher not in algorithms.CIPHERS:
+        if request.content_cipher is not None and request.content_cipher not in algorithms.CIPHERS + algorithms.GCM_CIPHERS:
             raise Refused(FailInfo.badAlg, "content cipher")
+        if {request.digest, request.content_cipher} & self._refused:
+            raise Refused(FailInfo.badAlg, f"digest {request.digest} or cipher {request.content_cipher} is not taken")
         if not request.decrypted:
             # One answer for whatever went wrong, so that it tells nothing about the key (RFC 8894 section 7).
             raise Refused(FailInfo.badMessageCheck, "envelope")
         if request.message_type in (MessageType.PKCSReq, MessageType.RenewalReq):
             csr = _proven_csr(request)
+            holder = self._holder(request.signer)
+            if request.message_type is MessageType.RenewalReq and holder is None:
+                raise Refused(FailInfo.badRequest, "a renewal must be signed with a certificate of this CA")
+            if holder is None and request.signer.public_key_der != csr.public_key_der:
+                raise Refused(FailInfo.badMessageCheck, "signer has neither the CSR's key nor a certificate of this CA")
+            if self._waits(csr, request.signer, transaction_id):
+                return self._poll(request.signer, transaction_id)
             with self._lock:
                 answer = self._next_answer()
             return self._play(answer, csr, request.signer, transaction_id)
         if request.message_type is MessageType.CertPoll:
             return self._poll(request.signer, transaction_id)
+        if request.issuer_and_serial is not None:
+            return self._look_up(request.message_type, request.issuer_and_serial)
         raise Refused(FailInfo.badRequest, "operation not offered")
+
+    def _look_up(self, message_type: MessageType | None, issuer_and_serial: bytes) -> _Decision:
+        """The certificate or the CRL that GetCert or GetCRL asks for (sections 4.5 and 4.6); names compare by octets."""
+        if message_type is MessageType.GetCert:
+            own = (c for c in self._authority.certificates if c.issuer_and_serial == issuer_and_serial)
+            found = self._register.find(issuer_and_serial) or next(own, None)
+            if found is None:
+                raise Refused(FailInfo.badCertId, "no certificate of this issuer and serial number")
+            return _Decision(PkiStatus.SUCCESS, found=found, subject=found.subject)
+        issuer, _ = asn1.read(issuer_and_serial).children
+        for authority in (self._authority, *self._former):
+            if issuer.raw == authority.certificate.subject_der:
+                return _Decision(PkiStatus.SUCCESS, crl=self._register.crl(authority, self._clock.now()))
+        raise Refused(FailInfo.badCertId, "no CRL of this issuer")
 
     def _next_answer(self) -> Answer:
         answer = self._script[min(self._position, len(self._script) - 1)]
@@ -218,18 +249,34 @@ class CaService:
         answer = layers(script)[-1]
         if isinstance(answer, Pend):
             with self._lock:
+                if transaction_id not in self._pending and len(self._pending) >= MOST_PENDING:
+                    raise Refused(FailInfo.badRequest, "too many requests wait")
                 self._pending[transaction_id] = _Transaction(csr, signer.public_key_der, answer.times - 1, script)
             return _Decision(PkiStatus.PENDING, subject=csr.subject)
         if isinstance(answer, Reject):
             raise Refused(FailInfo[answer.fail_info], "as scripted")
         if not isinstance(answer, Issue):
             return _Decision(None, text="as scripted, no CertRep", subject=csr.subject)
-        holder = signer if signer.signed_by(self._authority.certificate) else None
-        if holder is None and signer.public_key_der != csr.public_key_der:
-            raise Refused(FailInfo.badMessageCheck, "signer has neither the CSR's key nor a certificate of this CA")
         csr = self._forger.csr(csr, forgeries(script))
-        request = CertificateRequest(csr, transaction_id, self._clock.now(), answer.days, answer.backdated, holder)
-        return _Decision(PkiStatus.SUCCESS, issued=self._signer.sign(request), subject=csr.subject)
+        request = CertificateRequest(csr, transaction_id, self._clock.now(), answer.days, answer.backdated, self._holder(signer))
+        issued = self._signer.sign(request)
+        self._register.add(issued)
+        return _Decision(PkiStatus.SUCCESS, issued=issued, subject=csr.subject)
+
+    def _holder(self, signer: Certificate) -> Certificate | None:
+        """The signer's certificate if it is an end entity's of this CA and not revoked; an expired one will do."""
+        for authority in (self._authority, *self._former):
+            infrastructure = any(signer.der == own.der for own in authority.certificates)
+            if not infrastructure and signer.signed_by(authority.certificate) and not self._register.is_revoked(signer):
+                return signer
+        return None
+
+    def _waits(self, csr: Csr, signer: Certificate, transaction_id: str) -> bool:
+        """Whether this asks once more for what is pending, as a client does that lost the answer (section 5.2)."""
+        with self._lock:
+            waiting = self._pending.get(transaction_id)
+        keys = (csr.public_key_der, signer.public_key_der)
+        return waiting is not None and keys == (waiting.csr.public_key_der, waiting.public_key_der)
 
     def _poll(self, signer: Certificate, transaction_id: str) -> _Decision:
         with self._lock:
@@ -249,7 +296,7 @@ class CaService:
         key, certificate = self._authority.speaker
         true = Credentials(transaction_id, nonce, certificate, key)
         told = self._forger.credentials(true, forgeries(decision.script))
-        granted = decision.issued is not None
+        issued = self._with_chain(decision.issued, decision.script) if decision.issued else ()
         return build.build_cert_rep(
             status,
             transaction_id=told.transaction_id,
@@ -257,10 +304,12 @@ class CaService:
             signer=told.signer,
             key=told.key,
             digest=self._digest or (request.digest if request.digest in algorithms.DIGESTS else _REPLY_DIGEST),
-            cipher=self._cipher or request.content_cipher or _REPLY_CIPHER,
-            issued=self._with_chain(decision.issued, decision.script) if decision.issued else (),
-            recipient=request.signer if granted else None,
+            cipher=self._cipher or _reply_cipher(request),
+            issued=issued or ((decision.found,) if decision.found else ()),
+            crls=(decision.crl.der,) if decision.crl else (),
+            recipient=request.signer if status is PkiStatus.SUCCESS else None,
             fail_info=decision.fail_info,
+            fail_info_text=decision.text if self._tells_why else None,
         )
 
     def _with_chain(self, leaf: Certificate, script: Answer | None) -> tuple[Certificate, ...]:
@@ -305,9 +354,18 @@ def _failure(refusal: Refused, csr: Csr | None) -> _Decision:
     return _Decision(PkiStatus.FAILURE, fail_info=refusal.fail_info, text=refusal.text, subject=subject)
 
 
+def _reply_cipher(request: PkiMessage) -> str:
+    """The request's cipher; where that is GCM, CBC with a key as long, which every peer reads."""
+    cipher = (request.content_cipher or _REPLY_CIPHER).replace("-gcm", "-cbc")
+    return cipher if cipher in algorithms.CIPHERS else _REPLY_CIPHER
+
+
 def _proven_csr(request: PkiMessage) -> Csr:
+    """The CSR, its signature checked; with the challengePassword of the signed attributes where it has none itself."""
     if request.csr is None:
         raise Refused(FailInfo.badRequest, "no CSR")
     if not request.csr.signature_valid:
         raise Refused(FailInfo.badMessageCheck, "the CSR's signature")
+    if request.csr.challenge_password is None:
+        return replace(request.csr, challenge_password=request.challenge_password)
     return request.csr

@@ -16,6 +16,7 @@ from hil.scep.algorithms import PublicKey
 BASIC_CONSTRAINTS = "2.5.29.19"
 KEY_USAGE = "2.5.29.15"
 SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
+_MAX_SERIAL = 20
 _USAGES = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign")
 
 
@@ -24,7 +25,8 @@ class Certificate:
     """A certificate as its octets say; `subject` and `issuer` are RFC 4514 strings, times are UTC.
 
     Nothing is refused for its version, serial number, key size or dates. `self_signed` means that
-    its own key verifies its signature. `key_usage` is None where the extension is absent.
+    its own key verifies its signature. `key_usage` is None where the extension is absent. `oddities`
+    say what RFC 5280 does not allow and the reading did.
     """
 
     der: bytes = field(repr=False)
@@ -46,6 +48,7 @@ class Certificate:
     signature_digest: str = field(repr=False)
     signed_part: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    oddities: tuple[str, ...] = field(repr=False, default=())
 
     def signed_by(self, issuer: Certificate) -> bool:
         """Whether `issuer` is named as issuer and its key verifies the signature."""
@@ -66,7 +69,7 @@ def certificate_of(element: Element) -> Certificate:
     signature_digest = algorithms.digest_name(Fields(fields.take(asn1.SEQUENCE)).take(asn1.OID).oid())
     signature = fields.take(asn1.BIT_STRING).bits()
     signed = Fields(body)
-    signed.maybe(asn1.CONTEXT_0)
+    version = signed.maybe(asn1.CONTEXT_0)
     serial = signed.take(asn1.INTEGER)
     signed.take(asn1.SEQUENCE)
     issuer = signed.take(asn1.SEQUENCE)
@@ -74,14 +77,15 @@ def certificate_of(element: Element) -> Certificate:
     subject = signed.take(asn1.SEQUENCE)
     public_key = algorithms.read_public_key(signed.take(asn1.SEQUENCE))
     extensions = _extensions(signed.rest())
+    dates = (validity.take(), validity.take())
     own = issuer.raw == subject.raw and public_key.verifies(signature_digest, signature, body.raw)
     return Certificate(
         der=element.raw,
         subject=names.rfc4514(names.read_name(subject)),
         issuer=names.rfc4514(names.read_name(issuer)),
         serial=serial.integer(),
-        not_before=validity.take().time(),
-        not_after=validity.take().time(),
+        not_before=dates[0].time(),
+        not_after=dates[1].time(),
         key_bits=public_key.bits,
         public_key_der=public_key.der,
         self_signed=own,
@@ -95,6 +99,7 @@ def certificate_of(element: Element) -> Certificate:
         signature_digest=signature_digest,
         signed_part=body.raw,
         signature=signature,
+        oddities=_oddities(version, serial, dates),
     )
 
 
@@ -151,6 +156,18 @@ def _extensions(elements: Iterable[Element]) -> dict[str, bytes]:
         if element.tag == asn1.CONTEXT_3:
             return dict(read_extensions(element.only_child()))
     return {}
+
+
+def _oddities(version: Element | None, serial: Element, dates: Iterable[Element]) -> tuple[str, ...]:
+    number = version.only_child().integer() + 1 if version else 1
+    found = [f"X.509 version {number}"] if number not in (1, 2, 3) else []
+    if serial.integer() <= 0:
+        found.append("serial number not positive")
+    if serial.stop - serial.body > _MAX_SERIAL:
+        found.append(f"serial number longer than {_MAX_SERIAL} octets")
+    if not all(date.content.endswith(b"Z") for date in dates):
+        found.append("validity not in UTC")
+    return tuple(found)
 
 
 def _is_ca(value: bytes | None) -> bool:

@@ -1,4 +1,4 @@
-"""A SCEP client (RFC 8894 section 2): discovers what a CA offers, enrols, polls, and trusts no reply unchecked."""
+"""A SCEP client (RFC 8894 section 2): discovers what a CA offers, enrols, renews, polls, asks, and trusts no reply unchecked."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from hil.errors import LabFault
 from hil.scep import build
 from hil.scep.authority import self_signed
 from hil.scep.certificate import Certificate, leaf_for
+from hil.scep.crl import Crl
 from hil.scep.csr import read_csr
 from hil.scep.http import Transport
-from hil.scep.messages import FailInfo, MessageType, PkiMessage, PkiStatus, read_message
+from hil.scep.messages import FailInfo, MessageType, PkiMessage, PkiStatus, read_message, read_next_ca
 
 _DIGESTS = (("SHA-512", "sha512"), ("SHA-256", "sha256"), ("SCEPSTANDARD", "sha256"), ("SHA-1", "sha1"))
 _CIPHERS = (("AES", "aes-128-cbc"), ("SCEPSTANDARD", "aes-128-cbc"), ("DES3", "des-ede3-cbc"))
@@ -76,13 +77,11 @@ class ServerView:
 
 
 @dataclass(frozen=True)
-class Enrolment:
-    """One transaction of a client: all that its messages need."""
+class Transaction:
+    """What each message of a transaction needs."""
 
     transaction_id: str
     server: ServerView
-    csr_der: bytes = field(repr=False)
-    key: RSAPrivateKey = field(repr=False)
     signer: Certificate
     signer_key: RSAPrivateKey = field(repr=False)
     cipher: str
@@ -90,12 +89,21 @@ class Enrolment:
 
 
 @dataclass(frozen=True)
+class Enrolment(Transaction):
+    """A transaction that asks for a certificate."""
+
+    csr_der: bytes = field(repr=False)
+    key: RSAPrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Issued:
-    """The CA granted it; `chain` are the other certificates of the reply."""
+    """The CA granted it; `chain` are the other certificates of the reply, `notes` what it needed allowance for."""
 
     certificate: Certificate
     chain: tuple[Certificate, ...]
     transaction_id: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,7 @@ class Rejected:
 
 
 Outcome = Issued | Pending | Rejected
+Holder = tuple[Certificate, RSAPrivateKey]
 
 
 class Client:
@@ -149,7 +158,7 @@ class Client:
         server: ServerView | None = None,
         cipher: str | None = None,
         digest: str | None = None,
-        signer: tuple[Certificate, RSAPrivateKey] | None = None,
+        signer: Holder | None = None,
         message_type: MessageType = MessageType.PKCSReq,
         transaction_id: str | None = None,
     ) -> Outcome:
@@ -164,7 +173,7 @@ class Client:
         if signer is None:
             signer = (self_signed(read_csr(csr_der).subject_der, key, self._clock.now(), digest=digest), key)
         enrolment = Enrolment(
-            transaction_id=transaction_id or secrets.token_hex(16).upper(),
+            transaction_id=transaction_id or _new_transaction_id(),
             server=server,
             csr_der=csr_der,
             key=key,
@@ -173,63 +182,151 @@ class Client:
             cipher=cipher or server.cipher,
             digest=digest,
         )
-        return self._ask(enrolment, message_type, csr_der)
+        return self._outcome(self._ask(enrolment, message_type, csr_der), enrolment)
 
     def poll(self, pending: Pending) -> Outcome:
         """Ask again for what is pending: CertPoll with the same transactionID (section 4.4)."""
         enrolment = pending.enrolment
         subject = read_csr(enrolment.csr_der).subject_der
         content = build.issuer_and_subject(enrolment.server.ca.subject_der, subject)
-        return self._ask(enrolment, MessageType.CertPoll, content)
+        return self._outcome(self._ask(enrolment, MessageType.CertPoll, content), enrolment)
 
-    def _ask(self, enrolment: Enrolment, message_type: MessageType, content: bytes) -> Outcome:
+    def renew(
+        self,
+        csr_der: bytes,
+        key: RSAPrivateKey,
+        holder: Holder,
+        *,
+        identifier: str = "",
+        server: ServerView | None = None,
+        cipher: str | None = None,
+        digest: str | None = None,
+        transaction_id: str | None = None,
+    ) -> Outcome:
+        """Ask for the next certificate, signing with the one at hand and its key (`holder`).
+
+        A RenewalReq (section 3.3.1.1) where the CA advertises Renewal, else the drafts' way: a
+        PKCSReq signed with the old certificate.
+        """
+        server = server or self.discover(identifier)
+        return self.enrol(
+            csr_der,
+            key,
+            server=server,
+            cipher=cipher,
+            digest=digest,
+            signer=holder,
+            message_type=MessageType.RenewalReq if server.offers("Renewal") else MessageType.PKCSReq,
+            transaction_id=transaction_id,
+        )
+
+    def get_cert(self, issuer_and_serial: bytes, holder: Holder, server: ServerView) -> Certificate | Rejected:
+        """The certificate of this encoded IssuerAndSerialNumber from the CA's store (section 4.5)."""
+        transaction = _query(holder, server)
+        reply = self._ask(transaction, MessageType.GetCert, issuer_and_serial)
+        if reply.status is PkiStatus.FAILURE:
+            return _rejected(reply, transaction)
+        found = next((c for c in reply.issued if c.issuer_and_serial == issuer_and_serial), None)
+        if found is None:
+            raise self._refused("GetCert SUCCESS without the certificate asked for", reply.problems)
+        return found
+
+    def get_crl(self, certificate: Certificate, holder: Holder, server: ServerView) -> Crl | Rejected:
+        """The CRL of the CA that issued `certificate` (section 4.6), its signature checked."""
+        transaction = _query(holder, server)
+        reply = self._ask(transaction, MessageType.GetCRL, certificate.issuer_and_serial)
+        if reply.status is PkiStatus.FAILURE:
+            return _rejected(reply, transaction)
+        found = next((crl for crl in reply.crls if any(map(crl.signed_by, server.certificates))), None)
+        if found is None or found.issuer_der != certificate.issuer_der:
+            raise self._refused("GetCRL SUCCESS without a CRL of the issuer, signed by it", reply.problems)
+        return found
+
+    def next_ca(self, server: ServerView, identifier: str = "") -> tuple[Certificate, ...]:
+        """The certificates of the CA to come, vouched for by the current one (section 4.7)."""
+        try:
+            told = read_next_ca(self._transport.get_next_ca_cert(identifier), server.certificates)
+        except Malformed as error:
+            raise ReplyRefused(
+                "the answer to GetNextCACert cannot be read", tried=self._transport.url, seen=str(error)
+            ) from error
+        if not told.signature_valid or told.signer is None or told.signer.der != server.ca.der:
+            raise self._refused("the answer to GetNextCACert is not signed by the current CA", told.problems)
+        if not told.certificates:
+            raise self._refused("the answer to GetNextCACert has no certificate", told.problems)
+        return told.certificates
+
+    def ca_chain(self, identifier: str = "") -> tuple[Certificate, ...]:
+        """The answer to GetCACertChain, which RFC 8894 has no more."""
+        try:
+            return self._transport.get_ca_cert_chain(identifier)
+        except Malformed as error:
+            raise ReplyRefused(
+                "the answer to GetCACertChain cannot be read", tried=self._transport.url, seen=str(error)
+            ) from error
+
+    def _ask(self, transaction: Transaction, message_type: MessageType, content: bytes) -> PkiMessage:
+        """The reply, once it is known to be one to this request."""
         nonce = build.new_nonce()
         request = build.build_request(
             message_type,
             content,
-            signer=enrolment.signer,
-            key=enrolment.signer_key,
-            recipient=enrolment.server.encryption_certificate,
-            transaction_id=enrolment.transaction_id,
+            signer=transaction.signer,
+            key=transaction.signer_key,
+            recipient=transaction.server.encryption_certificate,
+            transaction_id=transaction.transaction_id,
             sender_nonce=nonce,
-            digest=enrolment.digest,
-            cipher=enrolment.cipher,
+            digest=transaction.digest,
+            cipher=transaction.cipher,
         )
-        answer = self._transport.pki_operation(request, post=enrolment.server.takes_post)
+        answer = self._transport.pki_operation(request, post=transaction.server.takes_post)
         try:
-            reply = read_message(answer, keys=(enrolment.signer_key,), certificates=enrolment.server.certificates)
+            reply = read_message(answer, keys=(transaction.signer_key,), certificates=transaction.server.certificates)
         except Malformed as error:
             raise ReplyRefused("the reply is no pkiMessage", tried=self._transport.url, seen=str(error)) from error
-        return self._outcome(reply, enrolment, nonce)
-
-    def _outcome(self, reply: PkiMessage, enrolment: Enrolment, nonce: bytes) -> Outcome:
-        objection = _objection(reply, enrolment, nonce)
+        objection = _objection(reply, transaction, nonce)
         if objection is not None:
             raise self._refused(objection, reply.problems)
+        return reply
+
+    def _outcome(self, reply: PkiMessage, enrolment: Enrolment) -> Outcome:
         if reply.status is PkiStatus.PENDING:
             return Pending(enrolment)
         if reply.status is PkiStatus.FAILURE:
-            return Rejected(reply.fail_info, reply.fail_info_text, enrolment.transaction_id)
+            return _rejected(reply, enrolment)
         leaf = leaf_for(reply.issued, read_csr(enrolment.csr_der).public_key_der)
         if leaf is None:
             problem = "SUCCESS without a certificate for the key" if reply.decrypted else "SUCCESS that cannot be decrypted"
             raise self._refused(problem, reply.problems)
         chain = tuple(certificate for certificate in reply.issued if certificate is not leaf)
-        return Issued(leaf, chain, enrolment.transaction_id)
+        order = () if reply.issued[0] is leaf else ("the certificate issued is not the first of the reply",)
+        return Issued(leaf, chain, enrolment.transaction_id, reply.notes + order)
 
     def _refused(self, problem: str, problems: Sequence[str]) -> ReplyRefused:
         return ReplyRefused(problem, tried=self._transport.url, seen="; ".join(problems) or None)
 
 
-def _objection(reply: PkiMessage, enrolment: Enrolment, nonce: bytes) -> str | None:
+def _new_transaction_id() -> str:
+    return secrets.token_hex(16).upper()
+
+
+def _query(holder: Holder, server: ServerView) -> Transaction:
+    return Transaction(_new_transaction_id(), server, *holder, cipher=server.cipher, digest=server.digest)
+
+
+def _rejected(reply: PkiMessage, transaction: Transaction) -> Rejected:
+    return Rejected(reply.fail_info, reply.fail_info_text, transaction.transaction_id)
+
+
+def _objection(reply: PkiMessage, transaction: Transaction, nonce: bytes) -> str | None:
     """Why a reply is not to be trusted, if so (RFC 8894 sections 2.2, 3.2.1)."""
     if reply.message_type is not MessageType.CertRep or reply.status is None:
         return "the reply is no CertRep with a pkiStatus"
     if not reply.signature_valid or reply.signer is None:
         return "the reply's signature is not valid"
-    if not any(reply.signer.der == known.der for known in enrolment.server.certificates):
+    if not any(reply.signer.der == known.der for known in transaction.server.certificates):
         return "the reply is signed by none of the CA's certificates"
-    if reply.transaction_id != enrolment.transaction_id:
+    if reply.transaction_id != transaction.transaction_id:
         return "the reply has another transactionID"
     if reply.recipient_nonce != nonce:
         return "the reply's recipientNonce is not the senderNonce of the request"

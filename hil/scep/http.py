@@ -68,9 +68,20 @@ class Transport:
 
     def get_ca_cert(self, identifier: str) -> tuple[Certificate, ...]:
         """RA, CA and chain certificates in the order sent; raises `Malformed` too."""
-        certificates = read_certificates(self._get("GetCACert", identifier))
+        return self._certificates("GetCACert", identifier)
+
+    def get_ca_cert_chain(self, identifier: str) -> tuple[Certificate, ...]:
+        """The same by the drafts' GetCACertChain; raises `Malformed` too."""
+        return self._certificates("GetCACertChain", identifier)
+
+    def get_next_ca_cert(self, identifier: str) -> bytes:
+        """The answer to GetNextCACert, whose signature is for the caller to check (section 4.7)."""
+        return self._get("GetNextCACert", identifier)
+
+    def _certificates(self, operation: str, identifier: str) -> tuple[Certificate, ...]:
+        certificates = read_certificates(self._get(operation, identifier))
         if not certificates:
-            raise Malformed("a GetCACert answer without a certificate")
+            raise Malformed(f"a {operation} answer without a certificate")
         return certificates
 
     def pki_operation(self, message: bytes, *, post: bool) -> bytes:

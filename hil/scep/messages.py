@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
-from hil.scep import algorithms, cms
+from hil.scep import cms, envelope
 from hil.scep.algorithms import Undecryptable
+from hil.scep.attributes import Attributes, Remarks
 from hil.scep.certificate import Certificate, certificate_of, leaf_for
-from hil.scep.cms import SignedData, SignerInfo
+from hil.scep.cms import SignedData
+from hil.scep.crl import Crl, crl_of
 from hil.scep.csr import CHALLENGE_PASSWORD, Csr, read_csr
+from hil.scep.signature import verify
+from hil.secret import Secret
 
 __all__ = [
     "Certificate",
@@ -29,6 +32,7 @@ __all__ = [
     "read_certificates",
     "read_csr",
     "read_message",
+    "read_next_ca",
 ]
 
 MESSAGE_TYPE = "2.16.840.1.113733.1.9.2"
@@ -74,9 +78,11 @@ class FailInfo(IntEnum):
 class PkiMessage:
     """A pkiMessage as far as it could be read.
 
-    `certificates` are those carried outside the envelope. `signer` is the certificate that the
+    `certificates` are those carried outside the envelope, where no `challenge_password` should be
+    and one client puts it. `signer` is the certificate that the
     signature names, from the message or from those given. `content` is what the envelope held once
-    a key opened it and its structure was seen; `issued` the certificates of a CertRep SUCCESS.
+    a key opened it and its structure was seen; `issued` and `crls` are those of a CertRep SUCCESS,
+    `issuer_and_serial` what GetCert and GetCRL ask about, to be compared by octets.
     `problems` say what is wrong with the message, `notes` which departures the reading had to allow.
     """
 
@@ -91,12 +97,15 @@ class PkiMessage:
     signature_valid: bool
     signer: Certificate | None
     certificates: tuple[Certificate, ...]
+    challenge_password: Secret | None = None
     content_cipher: str | None = None
     key_transport: str | None = None
     decrypted: bool = False
     content: bytes | None = field(default=None, repr=False)
     csr: Csr | None = None
     issued: tuple[Certificate, ...] = ()
+    crls: tuple[Crl, ...] = ()
+    issuer_and_serial: bytes | None = None
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -111,17 +120,23 @@ def read_message(data: bytes, *, keys: Sequence[RSAPrivateKey] = (), certificate
     signed = cms.read_signed_data(element)
     if not signed.signers:
         raise Malformed("a SignedData without a signature is no pkiMessage")
-    remarks = _Remarks()
+    remarks = Remarks()
     if element.end != len(data):
         remarks.notes.append(f"{len(data) - element.end} octets after the message")
     if len(signed.signers) > 1:
         remarks.problems.append(f"{len(signed.signers)} signatures; the first is read")
     message = _outside(signed, certificates, remarks)
+    if signed.content == b"":
+        remarks.notes.append("empty content where there should be none")
+    if signed.content and message.status in (PkiStatus.FAILURE, PkiStatus.PENDING):
+        remarks.problems.append(f"a CertRep {message.status.name} with content")
     if signed.content:
         message = _inside(message, signed.content, keys, remarks)
     elif message.message_type is not MessageType.CertRep or message.status is PkiStatus.SUCCESS:
         remarks.problems.append("no pkcsPKIEnvelope")
-    return replace(message, problems=tuple(remarks.problems), notes=tuple(remarks.notes))
+    if element.liberties:
+        remarks.notes.append(f"BER: {', '.join(element.liberties)}")
+    return replace(message, problems=tuple(remarks.problems), notes=tuple(dict.fromkeys(remarks.notes)))
 
 
 def read_certificates(data: bytes) -> tuple[Certificate, ...]:
@@ -133,57 +148,102 @@ def read_certificates(data: bytes) -> tuple[Certificate, ...]:
     return tuple(map(certificate_of, cms.read_signed_data(element).certificates))
 
 
+@dataclass(frozen=True)
+class NextCa:
+    """The answer to GetNextCACert: the `certificates` to come, and who vouches for them."""
+
+    certificates: tuple[Certificate, ...]
+    signer: Certificate | None
+    signature_valid: bool
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_next_ca(data: bytes, certificates: Sequence[Certificate]) -> NextCa:
+    """The answer to GetNextCACert (RFC 8894 section 4.7.1); raises `Malformed`.
+
+    `certificates` are the current CA's, where the answer does not carry its signer's.
+    """
+    element = asn1.read(data)
+    signed = cms.read_signed_data(element)
+    if not signed.signers:
+        raise Malformed("the next CA's certificates are not signed")
+    remarks = Remarks()
+    info = signed.signers[0]
+    remarks.notes += info.notes
+    carried = _certificates(signed.certificates, remarks)
+    signer, valid = verify(signed, info, carried, tuple(certificates), Attributes(info.attributes, remarks), remarks)
+    told = read_certificates(signed.content) if signed.content else ()
+    if element.liberties:
+        remarks.notes.append(f"BER: {', '.join(element.liberties)}")
+    return NextCa(told, signer, valid, tuple(remarks.problems), tuple(remarks.notes))
+
+
+def read_issuer_and_serial(content: bytes) -> bytes:
+    """The IssuerAndSerialNumber that GetCert and GetCRL enclose, its parts as received; raises `Malformed`."""
+    element = asn1.read(content)
+    fields = Fields(element)
+    fields.take(asn1.SEQUENCE)
+    fields.take(asn1.INTEGER)
+    return cms.issuer_and_serial_of(element)
+
+
 def read_capabilities(body: bytes) -> tuple[str, ...]:
     """The keywords of a GetCACaps answer (RFC 8894 section 3.5.2), as spelled, however its lines end."""
     lines = (line.strip() for line in body[:65536].decode("ascii", "replace").splitlines())
     return tuple(line for line in lines if line)[:_MAX_CAPABILITIES]
 
 
-class _Remarks:
-    """Problems and notes as they gather while a message is read."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-        self.notes: list[str] = []
-
-
-def _outside(signed: SignedData, given: Iterable[Certificate], remarks: _Remarks) -> PkiMessage:
+def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks) -> PkiMessage:
     """All that is signed in the open: attributes, certificates, signature."""
     signer_info = signed.signers[0]
     carried = _certificates(signed.certificates, remarks)
-    attributes = _Attributes(signer_info.attributes, remarks)
-    signer, valid = _verify(signed, signer_info, carried, tuple(given), attributes, remarks)
+    remarks.notes += signer_info.notes
+    attributes = Attributes(signer_info.attributes, remarks)
+    signer, valid = verify(signed, signer_info, carried, tuple(given), attributes, remarks)
     message_type = attributes.member(MESSAGE_TYPE, MessageType, "messageType")
     reply = message_type is MessageType.CertRep
     status = attributes.member(PKI_STATUS, PkiStatus, "pkiStatus", required=reply)
-    if attributes.has(CHALLENGE_PASSWORD):
+    challenge = attributes.text(CHALLENGE_PASSWORD, "challengePassword", kind=None)
+    if challenge is not None:
         remarks.notes.append("challengePassword stands among the signed attributes")
+    sender_nonce = attributes.nonce(SENDER_NONCE, "senderNonce", required=True)
+    recipient_nonce = attributes.nonce(RECIPIENT_NONCE, "recipientNonce", required=reply)
+    if reply and sender_nonce is not None and sender_nonce == recipient_nonce:
+        remarks.notes.append("senderNonce echoes the client's")
+    if signer is not None:
+        remarks.notes += [f"the signer's certificate: {oddity}" for oddity in signer.oddities]
     return PkiMessage(
         message_type=message_type,
         transaction_id=attributes.text(TRANSACTION_ID, "transactionID", required=True),
-        sender_nonce=attributes.octets(SENDER_NONCE, "senderNonce", required=True),
-        recipient_nonce=attributes.octets(RECIPIENT_NONCE, "recipientNonce", required=reply),
+        sender_nonce=sender_nonce,
+        recipient_nonce=recipient_nonce,
         status=status,
         fail_info=attributes.member(FAIL_INFO, FailInfo, "failInfo", required=status is PkiStatus.FAILURE),
-        fail_info_text=attributes.text(FAIL_INFO_TEXT, "failInfoText"),
+        fail_info_text=attributes.text(FAIL_INFO_TEXT, "failInfoText", kind=asn1.UTF8_STRING),
         digest=signer_info.digest,
         signature_valid=valid,
         signer=signer,
         certificates=carried,
+        challenge_password=None if challenge is None else Secret(challenge),
     )
 
 
-def _inside(message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], remarks: _Remarks) -> PkiMessage:
+def _inside(message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], remarks: Remarks) -> PkiMessage:
     """What the envelope says, opened if one of the keys is its recipient's."""
     try:
-        envelope = cms.read_enveloped_data(asn1.read(content))
-        transports = {recipient.key_transport for recipient in envelope.recipients}
-        message = replace(message, content_cipher=envelope.content_cipher, key_transport=",".join(sorted(transports)) or None)
-        if len(envelope.recipients) != 1:
-            remarks.notes.append(f"{len(envelope.recipients)} recipients")
+        element = asn1.read(content)
+        sealed = envelope.read_envelope(element)
+        transports = {recipient.key_transport for recipient in sealed.recipients}
+        message = replace(message, content_cipher=sealed.content_cipher, key_transport=",".join(sorted(transports)) or None)
+        remarks.notes += sealed.notes
+        if element.liberties:
+            remarks.notes.append(f"BER in the pkcsPKIEnvelope: {', '.join(element.liberties)}")
+        if len(sealed.recipients) != 1:
+            remarks.notes.append(f"{len(sealed.recipients)} recipients")
         if not keys:
             return message
-        inner = envelope.open(keys, _is_believable)
+        inner = sealed.open(keys, _is_believable)
     except Undecryptable:
         remarks.problems.append("none of the keys given opens the pkcsPKIEnvelope")
         return message
@@ -193,7 +253,7 @@ def _inside(message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], 
     return _content(replace(message, decrypted=True, content=inner), inner, remarks)
 
 
-def _content(message: PkiMessage, inner: bytes, remarks: _Remarks) -> PkiMessage:
+def _content(message: PkiMessage, inner: bytes, remarks: Remarks) -> PkiMessage:
     """CSR or certificates out of a decrypted envelope, by the message's type."""
     try:
         if message.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, None):
@@ -202,9 +262,12 @@ def _content(message: PkiMessage, inner: bytes, remarks: _Remarks) -> PkiMessage
                 remarks.problems.append("the CSR's signature does not verify")
             return replace(message, csr=csr)
         if message.message_type is MessageType.CertRep:
-            carried = cms.read_signed_data(asn1.read(inner)).certificates
+            carried = cms.read_signed_data(asn1.read(inner))
             if message.status is PkiStatus.SUCCESS:
-                return replace(message, issued=_certificates(carried, remarks))
+                crls = tuple(map(crl_of, carried.crls))
+                return replace(message, issued=_certificates(carried.certificates, remarks), crls=crls)
+        if message.message_type in (MessageType.GetCert, MessageType.GetCRL):
+            return replace(message, issuer_and_serial=read_issuer_and_serial(inner))
     except Malformed as error:
         remarks.problems.append(f"content of the pkcsPKIEnvelope: {error}")
     return message
@@ -236,7 +299,7 @@ def _is_believable(content: bytes) -> bool:
     return True
 
 
-def _certificates(elements: Iterable[Element], remarks: _Remarks) -> tuple[Certificate, ...]:
+def _certificates(elements: Iterable[Element], remarks: Remarks) -> tuple[Certificate, ...]:
     certificates = []
     for element in elements:
         try:
@@ -244,119 +307,3 @@ def _certificates(elements: Iterable[Element], remarks: _Remarks) -> tuple[Certi
         except Malformed as error:
             remarks.problems.append(f"certificate: {error}")
     return tuple(certificates)
-
-
-_Member = TypeVar("_Member", bound=IntEnum)
-
-
-class _Attributes:
-    """The signed attributes by OID; what cannot be read or is missing though required becomes a problem."""
-
-    def __init__(self, element: Element | None, remarks: _Remarks) -> None:
-        self._remarks = remarks
-        self._values: dict[str, Element] = {}
-        if element is None:
-            remarks.problems.append("no signed attributes")
-            return
-        for attribute in element.children:
-            fields = Fields(attribute)
-            dotted = fields.take(asn1.OID).oid()
-            values = fields.take(asn1.SET).children
-            if dotted in self._values or len(values) != 1:
-                remarks.problems.append(f"signed attribute {dotted} has not exactly one value")
-            if values:
-                self._values.setdefault(dotted, values[0])
-
-    def has(self, dotted: str) -> bool:
-        return dotted in self._values
-
-    def octets(self, dotted: str, name: str, *, required: bool = False) -> bytes | None:
-        value = self._value(dotted, name, required)
-        if value is None:
-            return None
-        if value.tag != asn1.OCTET_STRING:
-            self._remarks.problems.append(f"{name} is no OCTET STRING")
-            return value.content
-        try:
-            return value.octets()
-        except Malformed as error:
-            self._remarks.problems.append(f"{name}: {error}")
-            return None
-
-    def text(self, dotted: str, name: str, *, required: bool = False) -> str | None:
-        value = self._value(dotted, name, required)
-        if value is None:
-            return None
-        try:
-            return value.text()
-        except Malformed as error:
-            self._remarks.problems.append(f"{name}: {error}")
-            return None
-
-    def member(self, dotted: str, kind: type[_Member], name: str, *, required: bool = True) -> _Member | None:
-        text = self.text(dotted, name, required=required)
-        if text is None:
-            return None
-        for member in kind:
-            if text == str(member.value):
-                return member
-        self._remarks.problems.append(f"{name} {text[:40]!r} is unknown")
-        return None
-
-    def _value(self, dotted: str, name: str, required: bool) -> Element | None:
-        value = self._values.get(dotted)
-        if value is None and required:
-            self._remarks.problems.append(f"no {name}")
-        return value
-
-
-def _verify(
-    signed: SignedData,
-    info: SignerInfo,
-    carried: tuple[Certificate, ...],
-    given: tuple[Certificate, ...],
-    attributes: _Attributes,
-    remarks: _Remarks,
-) -> tuple[Certificate | None, bool]:
-    """The signer's certificate and whether digest and signature are right."""
-    candidates = [certificate for certificate in carried + given if info.names(certificate)]
-    if not candidates:
-        remarks.problems.append("no certificate for the signer")
-        return None, False
-    if not any(info.names(certificate) for certificate in carried):
-        remarks.notes.append("the signer's certificate is not in the message")
-    if info.digest not in algorithms.DIGESTS:
-        remarks.problems.append(f"digest {info.digest} is unknown")
-        return candidates[0], False
-    signer = next((c for c in candidates if _signature_matches(signed, info, c, remarks)), None)
-    if signer is None:
-        remarks.problems.append("the signature does not verify")
-        return candidates[0], False
-    return signer, _digest_matches(signed, info, attributes, remarks)
-
-
-def _digest_matches(signed: SignedData, info: SignerInfo, attributes: _Attributes, remarks: _Remarks) -> bool:
-    if info.attributes is None:
-        return True  # the signature is over the content itself
-    expected = attributes.octets(cms.MESSAGE_DIGEST, "messageDigest", required=True)
-    if expected != algorithms.digest_of(info.digest, signed.content or b""):
-        remarks.problems.append("messageDigest is not the digest of the content")
-        return False
-    return True
-
-
-def _signature_matches(signed: SignedData, info: SignerInfo, certificate: Certificate, remarks: _Remarks) -> bool:
-    """RFC 5652 section 5.4 has the attributes signed in DER's order; some sign the order they send."""
-    digest = algorithms.signature_digest(info.signature_algorithm) or info.digest
-    if digest != info.digest:
-        remarks.notes.append(f"the signature is over {digest}, the content over {info.digest}")
-    verifies = certificate.public_key.verifies
-    if info.attributes is None:
-        return verifies(digest, info.signature, signed.content or b"")
-    received = [child.raw for child in info.attributes.children]
-    if verifies(digest, info.signature, asn1.set_of(received)):
-        return True
-    if verifies(digest, info.signature, asn1.tlv(0x31, *received)):
-        remarks.notes.append("the signature is over the attributes in the order sent, which is not DER's")
-        return True
-    return False

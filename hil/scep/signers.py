@@ -5,12 +5,14 @@ chain(challenge(Secret("...")), policy(key_bits={2048, 4096}), to=issue(authorit
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from hil.errors import Misuse
 from hil.scep.authority import Authority
 from hil.scep.certificate import Certificate
 from hil.scep.csr import Csr
@@ -66,12 +68,18 @@ def issue(authority: Authority, *, digest: str = "sha256") -> Signer:
     return _Issue(authority, digest)
 
 
-def challenge(expected: Expected) -> Layer:
+def challenge(expected: Expected, *, renewals_too: bool = False) -> Layer:
     """Refuses a wrong challengePassword, and a missing one unless the request renews (RFC 8894 section 2.4).
 
-    `expected` is the password, or what finds it for a request (None: any will do).
+    `expected` is the password, or what finds it for a request (None: any will do). With
+    `renewals_too` a renewal needs one as well.
     """
-    return lambda then: _Challenge(expected, then)
+    return lambda then: _Challenge(expected, renewals_too, then)
+
+
+def one_time(challenges: OneTimeChallenges) -> Layer:
+    """Takes each challengePassword that was handed out once, as NDES does; a renewal needs none."""
+    return lambda then: _OneTime(challenges, then)
 
 
 def policy(*, key_bits: Collection[int] | None = None, digests: Collection[str] | None = None) -> Layer:
@@ -85,11 +93,19 @@ def end_entity(entities: EndEntities) -> Layer:
 
 
 class EndEntities:
-    """Which common names are New; safe among threads."""
+    """Which common names are New, and the passwords of those that have one; safe among threads.
 
-    def __init__(self, new: Iterable[str] = ()) -> None:
-        self._new = set(new)
+    Issuance sets an entity to Generated, which is no longer New.
+    """
+
+    def __init__(self, new: Iterable[str] = (), passwords: Mapping[str, Secret] | None = None) -> None:
+        self._new = {*new, *(passwords or {})}
+        self._passwords = dict(passwords or {})
         self._lock = threading.Lock()
+
+    def password(self, request: CertificateRequest) -> Secret | None:
+        """What `challenge` expects of a request: its entity's password, None where it has none."""
+        return self._passwords.get(_common_name(request))
 
     def set_new(self, common_name: str) -> None:
         """Let the entity enrol once more."""
@@ -102,6 +118,38 @@ class EndEntities:
             known = common_name in self._new
             self._new.discard(common_name)
             return known
+
+
+class OneTimeChallenges:
+    """Passwords handed out for one enrolment each; at most `most` wait, each for `lifetime`; safe among threads.
+
+    NDES keeps five for an hour each (PasswordMax and PasswordValidity in its registry).
+    """
+
+    def __init__(self, *, most: int = 5, lifetime: timedelta = timedelta(hours=1)) -> None:
+        self._most, self._lifetime = most, lifetime
+        self._until: dict[Secret, datetime] = {}
+        self._lock = threading.Lock()
+
+    def new(self, at: datetime) -> Secret:
+        """A fresh password; `Misuse` where too many wait."""
+        with self._lock:
+            self._until = {waiting: until for waiting, until in self._until.items() if until > at}
+            if len(self._until) >= self._most:
+                raise Misuse(f"{self._most} one-time passwords wait already", remedy="use one, or let them expire")
+            password = Secret(secrets.token_hex(8).upper())
+            self._until[password] = at + self._lifetime
+            return password
+
+    def take(self, password: Secret, at: datetime) -> bool:
+        """Whether the password was waiting; it no longer is."""
+        with self._lock:
+            until = self._until.pop(password, None)
+        return until is not None and until > at
+
+
+def _common_name(request: CertificateRequest) -> str:
+    return dict(request.csr.subject_parts).get("CN", "")
 
 
 @dataclass(frozen=True)
@@ -118,15 +166,29 @@ class _Issue:
 @dataclass(frozen=True)
 class _Challenge:
     expected: Expected
+    renewals_too: bool
     then: Signer
 
     def sign(self, request: CertificateRequest) -> Certificate:
         expected = self.expected if isinstance(self.expected, Secret) else self.expected(request)
         given = request.csr.challenge_password
-        renews = request.holder is not None and given is None
+        renews = request.holder is not None and given is None and not self.renewals_too
         if expected is not None and not renews and given != expected:
             missing = "missing" if given is None else "wrong"
             raise Refused(FailInfo.badRequest, f"challengePassword {missing}")
+        return self.then.sign(request)
+
+
+@dataclass(frozen=True)
+class _OneTime:
+    challenges: OneTimeChallenges
+    then: Signer
+
+    def sign(self, request: CertificateRequest) -> Certificate:
+        given = request.csr.challenge_password
+        renews = request.holder is not None and given is None
+        if not renews and (given is None or not self.challenges.take(given, request.at)):
+            raise Refused(FailInfo.badRequest, "challengePassword missing" if given is None else "challengePassword not waiting")
         return self.then.sign(request)
 
 
@@ -151,7 +213,7 @@ class _EndEntity:
     then: Signer
 
     def sign(self, request: CertificateRequest) -> Certificate:
-        common_name = dict(request.csr.subject_parts).get("CN", "")
+        common_name = _common_name(request)
         if not self.entities.take(common_name):
             raise Refused(FailInfo.badRequest, "end entity is not New")
         try:

@@ -131,7 +131,10 @@ class ScepSite:
                 for entry in entries:
                     self._ledger.add(LedgerLine(desk.device, desk.slot, entry))
         script = answer.script if answer.script is not None and on_the_wire(answer.script) else None
-        return _Answered(Reply(200, _PKI_MESSAGE, answer.cert_rep), _facts(entries[-1]) if entries else {}, script)
+        facts = _facts(entries[-1]) if entries else {}
+        if answer.status is not None:  # of a request that came again, the ledger has no status
+            facts["pki_status"] = answer.status.name
+        return _Answered(Reply(200, _PKI_MESSAGE, answer.cert_rep), facts, script)
 
 
 def _facts(entry: LedgerEntry) -> dict[str, Scalar]:

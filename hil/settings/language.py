@@ -18,8 +18,8 @@ MAX_LINE: Final = 4096
 
 _TYPOGRAPHIC: Final = ("\u201c", "\u201d", "\u201e", "\udc93", "\udc94", "\udc84")
 _TOKEN: Final = re.compile(r'"[^"]*"|[^\s"]+')
-_SECRET_NAME: Final = re.compile(r"(?:PASS|PSWD|SECRET|SNMPSTRING)\w*")
-_SECRET_SECOND: Final = re.compile(r"\W*\w+\W+\w*(?:pass|pswd|secret|snmpstring)\w*", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(r"(?:PAS|PSW|PWD|SECRET|SNMPSTR)\w*")
+_SECRET_SECOND: Final = re.compile(r"\W*\w+\W+\w*(?:pas|psw|pwd|secret|snmpstr)\w*", re.IGNORECASE)
 _NEARLY_LIVE: Final = re.compile(r"[\s\ufeff]*(SET|IF|GOTO|GET)\s")
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -16,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hil.clock import ManualClock
 from hil.scep import build
 from hil.scep.authority import Authority, self_signed
-from hil.scep.ca import CaService, ScepRefusal
+from hil.scep.ca import CaService
 from hil.scep.certificate import Certificate
 from hil.scep.csr import build_csr, read_csr
+from hil.scep.endpoint import Endpoint
 from hil.scep.messages import MessageType
 from hil.secret import Secret
 
@@ -73,17 +72,17 @@ def request_of(key: RSAPrivateKey, signer: Certificate, authority: Authority) ->
     return make
 
 
-Serve = Callable[[CaService], str]
+Serve = Callable[[CaService | Endpoint], str]
 
 
 class _Server(ThreadingHTTPServer):
-    service: CaService
+    endpoint: Endpoint
     seen: list[tuple[str, str]]
 
 
 @pytest.fixture
 def server() -> Iterator[_Server]:
-    """An HTTP server on loopback; set its `service`, read what it has `seen`."""
+    """An HTTP server on loopback; set its `endpoint`, read what it has `seen`."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.seen = []
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -96,10 +95,10 @@ def server() -> Iterator[_Server]:
 
 @pytest.fixture
 def serve(server: _Server) -> Serve:
-    """Put a CA behind a URL on loopback."""
+    """Put a CA, or one with HTTP habits of its own, behind a URL on loopback."""
 
-    def put(service: CaService) -> str:
-        server.service = service
+    def put(service: CaService | Endpoint) -> str:
+        server.endpoint = service if isinstance(service, Endpoint) else Endpoint(service)
         return f"http://127.0.0.1:{server.server_address[1]}/scep/pkiclient.exe"
 
     return put
@@ -109,33 +108,19 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
-        self._answer(query["operation"][0], query.get("message", [""])[0], None)
+        self._answer(b"")
 
     def do_POST(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
-        self._answer(query["operation"][0], "", self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 
-    def _answer(self, operation: str, message: str, body: bytes | None) -> None:
+    def _answer(self, body: bytes) -> None:
         self.server.seen.append((self.command, self.path))
-        service = self.server.service
-        try:
-            if operation == "GetCACaps":
-                self._send(200, "text/plain", service.get_ca_caps(message))
-            elif operation == "GetCACert":
-                self._send(200, *service.get_ca_cert(message))
-            else:
-                reply = service.pki_operation(base64.b64decode(message) if body is None else body)
-                self._send(200, "application/x-pki-message", reply)
-        except ScepRefusal as refusal:
-            self._send(refusal.http_status, "text/plain", refusal.text.encode())
-
-    def _send(self, status: int, content_type: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        reply = self.server.endpoint.answer(self.command, self.path, body)
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(reply.body)
 
     def log_message(self, format: str, *args: object) -> None:
         pass

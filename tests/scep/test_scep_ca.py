@@ -150,9 +150,9 @@ def test_threads_share_one_script(
 ) -> None:
     script = (Issue(), Reject("badTime")) * 10
     service = scripted(authority, clock, *script, ledger=ledger.append)
-    message = request(authority, key, csr, clock)
+    messages = [request(authority, key, csr, clock) for _ in range(20)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(service.pki_operation, [message] * 20))
+        list(pool.map(service.pki_operation, messages))
     assert sorted(entry.answer or "" for entry in ledger) == ["FAILURE"] * 10 + ["SUCCESS"] * 10
     assert len({entry.serial for entry in ledger if entry.serial}) == 10
 

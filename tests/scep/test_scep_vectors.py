@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hil import asn1
 from hil.asn1 import Malformed
 from hil.scep import algorithms, cms
+from hil.scep.envelope import read_envelope
 from hil.scep.messages import (
     FailInfo,
     MessageType,
@@ -121,7 +122,7 @@ def test_digests_attributes_and_structure_agree_with_the_manifest(vectors: Path,
         assert len(signer.signature) * 8 == entry["sigBits"], entry["file"]
         assert (None if signed.content is None else len(signed.content)) == entry.get("eContentLen"), entry["file"]
         if "envelope" in entry:
-            envelope = cms.read_enveloped_data(asn1.read(signed.content or b""))
+            envelope = read_envelope(asn1.read(signed.content or b""))
             assert len(envelope.recipients) == entry["envelope"]["n_recipients"], entry["file"]
             assert len(envelope.encrypted) == entry["envelope"]["encLen"], entry["file"]
             assert len(envelope.recipients[0].encrypted_key) * 8 == entry["envelope"]["encKeyBits"], entry["file"]
@@ -173,7 +174,7 @@ def test_what_is_no_pki_message_is_malformed_but_its_parts_are_read(vectors: Pat
     assert read_csr((folder / "scep_req0.der").read_bytes()).signature_valid
     assert len(read_certificates((folder / "scep_resp0.der").read_bytes())) == 1
     for name in ("scep_req1.der", "scep_resp1.der"):
-        envelope = cms.read_enveloped_data(asn1.read((folder / name).read_bytes()))
+        envelope = read_envelope(asn1.read((folder / name).read_bytes()))
         assert envelope.content_cipher == "aes-128-cbc"
 
 

@@ -1,0 +1,75 @@
+"""A CA behind its HTTP face, without a socket: what each method, operation and query gets (RFC 8894 section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote, unquote_plus
+
+from hil.asn1 import Malformed
+from hil.scep.ca import CaService, ScepRefusal
+from hil.scep.query import decode_url_message, parameters
+
+PKI_MESSAGE = "application/x-pki-message"
+
+
+@dataclass(frozen=True)
+class HttpReply:
+    """An answer: HTTP status, content type and body; `notes` say what the request needed allowance for."""
+
+    status: int
+    content_type: str
+    body: bytes = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HttpHabits:
+    """What a server's HTTP refuses: methods of PKIOperation that it has not, operations it has not, a query without `message`."""
+
+    methods: frozenset[str] = frozenset({"GET", "POST"})
+    message_required: bool = False
+    missing: frozenset[str] = frozenset()
+
+
+class Endpoint:
+    """Answers HTTP requests for one CA; safe among threads."""
+
+    def __init__(self, service: CaService, habits: HttpHabits | None = None) -> None:
+        self._service = service
+        self._habits = habits or HttpHabits()
+
+    def answer(self, method: str, target: str, body: bytes = b"") -> HttpReply:
+        """The reply to a request for `target` (path and query as on the request line)."""
+        values = parameters(target)
+        operation = unquote(values.get("operation", ""))
+        try:
+            if self._habits.message_required and "message" not in values and method == "GET":
+                raise ScepRefusal(400, "no parameter message")
+            if operation == "PKIOperation":
+                return self._pki_operation(method, values.get("message", ""), body)
+            return self._told(operation, unquote_plus(values.get("message", "")))
+        except ScepRefusal as refusal:
+            return HttpReply(refusal.http_status, "text/plain", refusal.text.encode())
+        except Malformed as error:
+            return HttpReply(400, "text/plain", str(error).encode())
+
+    def _pki_operation(self, method: str, message: str, body: bytes) -> HttpReply:
+        if method not in self._habits.methods:
+            raise ScepRefusal(405, f"PKIOperation by {method} is not taken")
+        data, notes = (body, ()) if method == "POST" else decode_url_message(message)
+        return HttpReply(200, PKI_MESSAGE, self._service.pki_operation(data), notes)
+
+    def _told(self, operation: str, identifier: str) -> HttpReply:
+        if operation in self._habits.missing:
+            raise ScepRefusal(404, f"no operation {operation}")
+        match operation:
+            case "GetCACaps":
+                return HttpReply(200, "text/plain", self._service.get_ca_caps(identifier))
+            case "GetCACert":
+                return HttpReply(200, *self._service.get_ca_cert(identifier))
+            case "GetCACertChain":
+                return HttpReply(200, *self._service.get_ca_cert_chain(identifier))
+            case "GetNextCACert":
+                return HttpReply(200, *self._service.get_next_ca_cert(identifier))
+            case _:
+                raise ScepRefusal(400, "unknown operation")

@@ -1,0 +1,157 @@
+"""EnvelopedData and AuthEnvelopedData (RFC 5652 section 6, RFC 5083), read leniently; the first written in DER."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from hil import asn1
+from hil.asn1 import Element, Fields, Malformed
+from hil.scep import algorithms, cms
+from hil.scep.algorithms import Undecryptable
+from hil.scep.certificate import Certificate
+
+ENVELOPED_DATA = "1.2.840.113549.1.7.3"
+AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
+# Each may cost an RSA operation, so a hostile message may not have many.
+MAX_RECIPIENTS = 10
+_DEFAULT_TAG_SIZE, _TAG_SIZES = 12, range(12, 17)
+_NONCE_OF_GO = 0x84
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One KeyTransRecipientInfo; `algorithm` is its AlgorithmIdentifier."""
+
+    issuer_and_serial: bytes | None
+    algorithm: Element
+    encrypted_key: bytes
+
+    @property
+    def key_transport(self) -> str:
+        """rsaEncryption, rsaesOaep, or an OID."""
+        dotted = Fields(self.algorithm).take(asn1.OID).oid()
+        return algorithms.KEY_TRANSPORTS.get(dotted, dotted)
+
+
+@dataclass(frozen=True)
+class EnvelopedData:
+    """An EnvelopedData or AuthEnvelopedData with its key transport recipients; `iv` is the nonce where the cipher is GCM.
+
+    `tag` and `associated` are the MAC and what it covers beside the content, empty without GCM.
+    `notes` say which departures the reading had to allow.
+    """
+
+    recipients: tuple[Recipient, ...]
+    content_cipher: str
+    iv: bytes
+    encrypted: bytes = field(repr=False)
+    tag: bytes = b""
+    associated: bytes = b""
+    notes: tuple[str, ...] = ()
+
+    def open(self, keys: Iterable[RSAPrivateKey], believe: Callable[[bytes], bool]) -> bytes:
+        """The content, by the first key that opens it to something that `believe` takes; else `Undecryptable`."""
+        for key in keys:
+            for recipient in self.recipients:
+                try:
+                    content = self._decrypt(algorithms.decrypt_key(key, recipient.algorithm, recipient.encrypted_key))
+                except Undecryptable:
+                    continue
+                if believe(content):
+                    return content
+        raise Undecryptable
+
+    def _decrypt(self, key: bytes) -> bytes:
+        if self.content_cipher in algorithms.GCM_CIPHERS:
+            return algorithms.decrypt_gcm(self.content_cipher, key, self.iv, self.encrypted, self.tag, self.associated)
+        return algorithms.decrypt(self.content_cipher, key, self.iv, self.encrypted)
+
+
+def read_envelope(element: Element) -> EnvelopedData:
+    """A ContentInfo that holds EnvelopedData or AuthEnvelopedData; raises `Malformed`."""
+    kind = Fields(element).take(asn1.OID).oid()
+    authenticated = kind == AUTH_ENVELOPED_DATA
+    fields = Fields(cms.content_of(element, AUTH_ENVELOPED_DATA if authenticated else ENVELOPED_DATA))
+    fields.take(asn1.INTEGER)
+    fields.maybe(asn1.CONTEXT_0)
+    recipients = cms.few(fields.take(asn1.SET).children, MAX_RECIPIENTS, "recipients")
+    encrypted = Fields(fields.take(asn1.SEQUENCE))
+    encrypted.take(asn1.OID)
+    algorithm = Fields(encrypted.take(asn1.SEQUENCE))
+    cipher = algorithms.cipher_name(algorithm.take(asn1.OID).oid())
+    content = encrypted.take(asn1.CONTEXT_0)
+    notes = ["encryptedContent is constructed"] if content.constructed else []
+    transported = tuple(_recipient(child) for child in recipients if child.tag == asn1.SEQUENCE)
+    if len(transported) != len(recipients):
+        notes.append(f"{len(recipients) - len(transported)} recipients by other means than key transport")
+    if cipher in algorithms.GCM_CIPHERS:
+        nonce, tag_size, odd = _gcm_parameters(algorithm)
+        octets = content.octets()
+        if authenticated:
+            tag, associated = _mac(fields)
+        else:
+            notes.append("AES-GCM in an EnvelopedData, its tag after the content")
+            octets, tag, associated = octets[:-tag_size], octets[-tag_size:], b""
+        return EnvelopedData(transported, cipher, nonce, octets, tag, associated, (*notes, *odd))
+    if authenticated:
+        raise Malformed(f"content cipher {cipher} in an AuthEnvelopedData")
+    iv = algorithm.maybe(asn1.OCTET_STRING)
+    return EnvelopedData(transported, cipher, iv.octets() if iv else b"", content.octets(), notes=tuple(notes))
+
+
+def _mac(fields: Fields) -> tuple[bytes, bytes]:
+    """MAC of an AuthEnvelopedData, and the octets that it covers beside the content (RFC 5083 section 2.2)."""
+    attributes = fields.maybe(asn1.CONTEXT_1)
+    associated = asn1.set_of(child.raw for child in attributes.children) if attributes else b""
+    return fields.take(asn1.OCTET_STRING).octets(), associated
+
+
+def _gcm_parameters(algorithm: Fields) -> tuple[bytes, int, tuple[str, ...]]:
+    """Nonce and tag size of GCMParameters (RFC 5084 section 3.2), and notes.
+
+    The pkcs7 libraries of Go encode them twice, the outer SEQUENCE primitive, with the nonce tagged [4].
+    """
+    element = algorithm.take(asn1.SEQUENCE)
+    notes = []
+    if element.body == element.stop:
+        raise Malformed("GCMParameters without a nonce")
+    inner = asn1.read(element.content)
+    if inner.tag == asn1.SEQUENCE:
+        notes.append("GCMParameters are encoded twice")
+        element = inner
+    fields = Fields(element)
+    nonce = fields.take(asn1.OCTET_STRING, _NONCE_OF_GO)
+    if nonce.tag == _NONCE_OF_GO:
+        notes.append("the nonce in GCMParameters is tagged [4]")
+    size = fields.maybe(asn1.INTEGER)
+    tag_size = size.integer() if size else _DEFAULT_TAG_SIZE
+    if tag_size not in _TAG_SIZES:
+        raise Malformed(f"authentication tag of {tag_size} octets")
+    return nonce.octets(), tag_size, tuple(notes)
+
+
+def write_enveloped_data(content: bytes, recipient: Certificate, cipher: str) -> bytes:
+    """EnvelopedData in DER for one recipient, RSA PKCS#1 v1.5 key transport."""
+    key, algorithm, encrypted = algorithms.encrypt(cipher, content)
+    recipient_info = asn1.sequence(
+        asn1.integer(0),
+        recipient.issuer_and_serial,
+        algorithms.rsa_identifier(),
+        asn1.octet_string(recipient.public_key.encrypt_key(key)),
+    )
+    encrypted_content = asn1.sequence(asn1.oid(cms.DATA), algorithm, asn1.tlv(0x80, encrypted))
+    body = asn1.sequence(asn1.integer(0), asn1.tlv(0x31, recipient_info), encrypted_content)
+    return asn1.sequence(asn1.oid(ENVELOPED_DATA), asn1.explicit(0, body))
+
+
+def _recipient(element: Element) -> Recipient:
+    fields = Fields(element)
+    fields.take(asn1.INTEGER)
+    identifier = fields.take(asn1.SEQUENCE, asn1.CONTEXT_0)
+    algorithm = fields.take(asn1.SEQUENCE)
+    by_name = identifier.tag == asn1.SEQUENCE
+    encrypted_key = fields.take(asn1.OCTET_STRING).octets()
+    return Recipient(cms.issuer_and_serial_of(identifier) if by_name else None, algorithm, encrypted_key)

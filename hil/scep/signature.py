@@ -1,0 +1,61 @@
+"""Whether a SignedData is signed by one of the certificates at hand (RFC 5652 section 5.4), leniently, each departure noted."""
+
+from __future__ import annotations
+
+from hil import asn1
+from hil.scep import algorithms, cms
+from hil.scep.attributes import Attributes, Remarks
+from hil.scep.certificate import Certificate
+from hil.scep.cms import SignedData, SignerInfo
+
+
+def verify(
+    signed: SignedData,
+    info: SignerInfo,
+    carried: tuple[Certificate, ...],
+    given: tuple[Certificate, ...],
+    attributes: Attributes,
+    remarks: Remarks,
+) -> tuple[Certificate | None, bool]:
+    """The signer's certificate and whether digest and signature are right."""
+    candidates = [certificate for certificate in carried + given if info.names(certificate)]
+    if not candidates:
+        remarks.problems.append("no certificate for the signer")
+        return None, False
+    if not any(info.names(certificate) for certificate in carried):
+        remarks.notes.append("the signer's certificate is not in the message")
+    if info.digest not in algorithms.DIGESTS:
+        remarks.problems.append(f"digest {info.digest} is unknown")
+        return candidates[0], False
+    signer = next((c for c in candidates if _signature_matches(signed, info, c, remarks)), None)
+    if signer is None:
+        remarks.problems.append("the signature does not verify")
+        return candidates[0], False
+    return signer, _digest_matches(signed, info, attributes, remarks)
+
+
+def _digest_matches(signed: SignedData, info: SignerInfo, attributes: Attributes, remarks: Remarks) -> bool:
+    if info.attributes is None:
+        return True  # the signature is over the content itself
+    expected = attributes.octets(cms.MESSAGE_DIGEST, "messageDigest", required=True)
+    if expected != algorithms.digest_of(info.digest, signed.content or b""):
+        remarks.problems.append("messageDigest is not the digest of the content")
+        return False
+    return True
+
+
+def _signature_matches(signed: SignedData, info: SignerInfo, certificate: Certificate, remarks: Remarks) -> bool:
+    """RFC 5652 section 5.4 has the attributes signed in DER's order; some sign the order they send."""
+    digest = algorithms.signature_digest(info.signature_algorithm) or info.digest
+    if digest != info.digest:
+        remarks.notes.append(f"the signature is over {digest}, the content over {info.digest}")
+    verifies = certificate.public_key.verifies
+    if info.attributes is None:
+        return verifies(digest, info.signature, signed.content or b"")
+    received = [child.raw for child in info.attributes.children]
+    if verifies(digest, info.signature, asn1.set_of(received)):
+        return True
+    if verifies(digest, info.signature, asn1.tlv(0x31, *received)):
+        remarks.notes.append("the signature is over the attributes in the order sent, which is not DER's")
+        return True
+    return False
