@@ -113,7 +113,10 @@ def require_granting_ca(phone: Observation) -> None:
     """Raise `LabFault` where a CA that was told to grant refused a request in which nothing is wrong."""
     for seen in phone.enrolments:
         request, reply = seen.exchange.request, seen.exchange.reply
-        sound = request is not None and request.signature_valid and request.csr is not None and request.csr.signature_valid
+        if request is None or request.csr is None or request.signer is None:
+            continue
+        own_key = request.signer.public_key_der == request.csr.public_key_der
+        sound = request.signature_valid and request.csr.signature_valid and own_key
         refused = (seen.exchange.status or 200) >= 400 or (reply is not None and reply.status is PkiStatus.FAILURE)
         if sound and refused:
             where = f"{seen.where.file} frame {seen.where.frame}"

@@ -178,7 +178,19 @@ class Rig:
         """Start a run of `what`; runs of one `name` share reports and state. `plugin` is the source of one more pytest plugin."""
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        command = [*within, python, "-m", "pytest", *what, "-p", "no:cacheprovider", "--report-dir", str(folder / "reports")]
+        from_a_terminal = ["env", "--default-signal=INT"]  # what is started in the background ignores Ctrl-C otherwise
+        command = [
+            *from_a_terminal,
+            *within,
+            python,
+            "-m",
+            "pytest",
+            *what,
+            "-p",
+            "no:cacheprovider",
+            "--report-dir",
+            str(folder / "reports"),
+        ]
         command += [] if testbed is None else ["--testbed", str(testbed)]
         path = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
         if plugin is not None:
