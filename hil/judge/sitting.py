@@ -116,16 +116,20 @@ class Sitting:
             if not boot.manifest.in_time:
                 self._require_watched(boot, DURING_BOOT_SECONDS, remedy)
 
-    def require_witness(self, slots: Collection[int] = (1, 2, 3)) -> None:
+    def require_witness(self, slots: Collection[int] = (1, 2, 3), *, absent_in: int | None = None) -> None:
         """Raise `Inconclusive` unless the phone was granted a certificate in one of `slots` somewhere in this sitting.
 
-        And unless every boot in which scenarios played lasted, from its settings on, as long as that took.
+        And unless every boot in which scenarios played lasted, from its settings on, as long as that took; but one in
+        which the slot `absent_in` was granted shows no absence there.
         """
         granted = [seen for slot in slots for seen in self._observation(self.phone, slot, (*_PLAYED, "control")).granted]
         if not granted:
             raise Inconclusive(f"{self.manifest.sitting}: nothing enrolled on {self.phone}, so an absence has no witness")
         took = max(seen.since_settings or 0.0 for seen in granted)
+        present = self._observation(self.phone, absent_in, _PLAYED).enrolled_boots if absent_in is not None else ()
         for boot in self.played:
+            if boot.manifest.index in present:
+                continue
             self._require_watched(boot, took, f"its witness took {took:.0f} s, so raise times.quiet")
 
     def _require_watched(self, boot: Boot, seconds: float, remedy: str) -> None:

@@ -198,6 +198,13 @@ class TestAbsence:
             with pytest.raises(Inconclusive, match=r"boot 3: power went off 29 s after .* its witness took 30 s"):
                 made.require_witness((3,))
 
+    def test_a_boot_that_shows_the_enrolment_need_not_last_as_long_as_the_slowest(self, sitting: Make) -> None:
+        scenario = Scenario(slot=3, steps=CLEARED)
+        made = sitting(scenario, lasts=lambda boot: 900.0 if boot.scenarios and boot.scenarios[0][1].deletes else 29.0)
+        with pytest.raises(Inconclusive, match="its witness took 30 s"):
+            made.require_witness((3,))
+        made.require_witness((3,), absent_in=3)
+
     @pytest.mark.parametrize(("lasts", "enough"), [(599.0, False), (600.0, True)])
     def test_a_phone_that_does_not_enrol_had_the_time_that_it_may_take(self, sitting: Make, lasts: float, enough: bool) -> None:
         made = sitting(Scenario(slot=1), phone_=phone(never), lasts=lambda _: lasts)
