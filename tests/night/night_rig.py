@@ -178,7 +178,7 @@ class Rig:
         """Start a run of `what`; runs of one `name` share reports and state. `plugin` is the source of one more pytest plugin."""
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        from_a_terminal = ["env", "--default-signal=INT"]  # what is started in the background ignores Ctrl-C otherwise
+        from_a_terminal = ["/usr/bin/env", "--default-signal=INT"]  # what is started in the background ignores Ctrl-C otherwise
         command = [
             *from_a_terminal,
             *within,
