@@ -63,8 +63,8 @@ class CaService:
     first answer again. A `Pend` holds its transaction for that many answers; the entry after it
     answers the next CertPoll. `identifier` is the CA identifier that must be asked for (None: any).
     Replies take digest and cipher of the request unless `digest` and `cipher` are given, and say in
-    failInfoText why they refuse if `tells_why`. Digests and ciphers named in `refused` are badAlg.
-    `successor` is the CA that GetNextCACert shows, and
+    failInfoText why they refuse if `tells_why`. Digests and ciphers named in `refused` are badAlg,
+    messages named in `lacks` badRequest. `successor` is the CA that GetNextCACert shows, and
     advertises. GetCert and GetCRL answer from `register`. Every PKIOperation is told to `ledger`.
     """
 
@@ -84,6 +84,7 @@ class CaService:
         register: Register | None = None,
         tells_why: bool = False,
         refused: Collection[str] = (),
+        lacks: Collection[str] = (),
         ledger: Callable[[LedgerEntry], None] = lambda _: None,
     ) -> None:
         self._authority = authority
@@ -100,6 +101,7 @@ class CaService:
         self._register = register or Register()
         self._tells_why = tells_why
         self._refused = frozenset(refused)
+        self._lacks = frozenset(lacks)
         self._ledger = ledger
         self._capabilities = tuple(capabilities)
         self._lock = threading.Lock()
@@ -199,6 +201,8 @@ class CaService:
             raise Refused(FailInfo.badAlg, "content cipher")
         if {request.digest, request.content_cipher} & self._refused:
             raise Refused(FailInfo.badAlg, f"digest {request.digest} or cipher {request.content_cipher} is not taken")
+        if request.message_type is not None and request.message_type.name in self._lacks:
+            raise Refused(FailInfo.badRequest, "operation not offered")
         if not request.decrypted:
             # One answer for whatever went wrong, so that it tells nothing about the key (RFC 8894 section 7).
             raise Refused(FailInfo.badMessageCheck, "envelope")
