@@ -9,8 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_SLICE = 0.05
+"""Real seconds after which a waiter looks whether time goes at another rate."""
 
 
 class Clock(Protocol):
@@ -27,33 +33,72 @@ class Clock(Protocol):
         """Wait until `event` is set, at most `span` phone seconds; whether it is set."""
 
 
+@dataclass(frozen=True)
+class Pace:
+    """From the real instant `real` on, phone time goes on from `phone`, `rate` phone seconds in a real one."""
+
+    real: datetime
+    phone: datetime
+    rate: float
+
+
+def phone_time(paces: Sequence[Pace], real: datetime) -> datetime:
+    """Phone time at the real instant `real`, such as a packet's capture time; the first pace holds before itself too."""
+    pace = next((pace for pace in reversed(paces) if pace.real <= real), paces[0])
+    return pace.phone + (real - pace.real) * pace.rate
+
+
 class ScaledClock:
     """Phone time that runs `rate` times as fast as real time since `epoch`, an instant common to both."""
 
     def __init__(self, rate: float = 1.0, epoch: datetime | None = None) -> None:
-        self._rate = rate
+        self._base = rate
         self._epoch = epoch or datetime.now(UTC)
         elapsed = (datetime.now(UTC) - self._epoch).total_seconds()
         self._start = time.monotonic() - elapsed
+        self._paces = [Pace(self._epoch, self._epoch, rate)]
 
     @property
     def rate(self) -> float:
-        return self._rate
+        return self._paces[-1].rate
 
     @property
-    def epoch(self) -> datetime:
-        """The instant at which phone time and real time agree."""
-        return self._epoch
+    def paces(self) -> tuple[Pace, ...]:
+        """How phone time went: the first pace begins at the instant on which phone time and real time agree."""
+        return tuple(self._paces)
 
     def now(self) -> datetime:
-        return self._epoch + timedelta(seconds=(time.monotonic() - self._start) * self._rate)
+        return self.at(self._real(time.monotonic()))
 
     def at(self, real: datetime) -> datetime:
         """Phone time at the real instant `real`, such as a packet's capture time."""
-        return self._epoch + (real - self._epoch) * self._rate
+        return phone_time(self._paces, real)
 
     def wait(self, event: threading.Event, span: float) -> bool:
-        return event.wait(max(0.0, span) / self._rate)
+        until = self.now() + timedelta(seconds=span)
+        while (left := (until - self.now()).total_seconds()) > 0:
+            if event.wait(min(left / self.rate, _SLICE)):
+                return True
+        return event.is_set()
+
+    @contextmanager
+    def hastened(self, rate: float) -> Iterator[None]:
+        """Let time pass `rate` times as fast as real time meanwhile, for whoever shares this clock."""
+        self._set_rate(rate)
+        try:
+            yield
+        finally:
+            self._set_rate(self._base)
+
+    def _set_rate(self, rate: float) -> float:
+        """Go on at another rate; the monotonic instant since when."""
+        since = time.monotonic()
+        real = self._real(since)
+        self._paces.append(Pace(real, self.at(real), rate))
+        return since
+
+    def _real(self, monotonic: float) -> datetime:
+        return self._epoch + timedelta(seconds=monotonic - self._start)
 
 
 class ManualClock:

@@ -20,6 +20,7 @@ from hil.campaign.plan import PlannedBoot, PlannedSitting
 from hil.campaign.render import DOCUMENTED, Server, boot_files
 from hil.campaign.stage import Stage
 from hil.capture.recorder import CaptureSummary, Recorder
+from hil.clock import ScaledClock
 from hil.errors import LabFault
 from hil.evidence import BootManifest, EventName, PlayedScenario, SittingManifest
 from hil.identity import Firmware
@@ -66,6 +67,11 @@ class SittingPlayer:
     """Phone seconds from settings to the slowest answer in the sitting's boots so far."""
 
     @property
+    def clock(self) -> ScaledClock:
+        """The time in which this phone and its reference live."""
+        return self.stage.bench.clock_of(self.phone.name)
+
+    @property
     def reference_device(self) -> str:
         return f"{self.phone.name}.reference"
 
@@ -105,8 +111,8 @@ class SittingPlayer:
             address=str(self.phone.address),
             reference_address=str(self.phone.reference),
             server_address=self.stage.server_of_phones.host,
-            rate=self.stage.clock.rate,
-            epoch=self.stage.clock.epoch,
+            rate=self.stage.bench.testbed.rate,
+            paces=self.clock.paces,
             scenarios=tuple(
                 PlayedScenario(slot=slot, key=s.key, text=s.text, has_url=s.has_url) for slot, s in sitting.scenarios
             ),
@@ -147,7 +153,7 @@ class SittingPlayer:
                 events.publish(EventName.RECORDER_READY, device=self.phone.name)
                 since = events.cursor
                 self.port.on()
-                power_on = stage.clock.now()
+                power_on = self.clock.now()
                 events.publish(EventName.POWER_ON, device=self.phone.name)
                 beside = self._start_reference(reference) if boot.kind in ("main", "restart", "change") else None
                 self._say(sitting, index, boot, "boot and enrolment")
@@ -157,7 +163,7 @@ class SittingPlayer:
                 self._check_cancelled()
                 self.port.off()
                 events.publish(EventName.POWER_OFF, device=self.phone.name)
-            ended = stage.clock.now()
+            ended = self.clock.now()
             happened = events.since(since)
             self._observe_firmware(happened)
             events.publish(EventName.BOOT_ENDS, device=self.phone.name)
@@ -229,15 +235,23 @@ class SittingPlayer:
             own_file=f"/{phone_file_name(self.phone.identity)}",
             others=boot.kind != "clear" and len(slots) < len(boot.scenarios),
             patience=Patience(times.boot_limit, max(times.quiet, 2 * self._slowest)),
-            clock=stage.clock,
+            clock=self.clock,
             since=since,
             cancel=stage.cancel,
         )
         self._check_cancelled()
         self._slowest = max(self._slowest, ended.slowest)
-        stage.clock.wait(stage.cancel, times.settle + boot.lives_on)
+        self.clock.wait(stage.cancel, times.settle)
+        if boot.lives_on:
+            self._pass_time(boot.lives_on)
         stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=ended.in_time)
         return ended.in_time
+
+    def _pass_time(self, span: float) -> None:
+        """Let phone and reference live on for `span` phone seconds, as fast as the bench can make them."""
+        with self.clock.hastened(self.stage.bench.testbed.haste):
+            self.clock.wait(self.stage.cancel, span)
+        self._check_cancelled()
 
     def _start_reference(self, reference: ReferencePhone) -> _Reference:
         def boot() -> None:
@@ -251,7 +265,7 @@ class SittingPlayer:
         return beside
 
     def _join_reference(self, beside: _Reference) -> None:
-        patience = _REFERENCE_JOIN + self.stage.times.boot_limit / self.stage.clock.rate
+        patience = _REFERENCE_JOIN + self.stage.times.boot_limit / self.stage.bench.testbed.rate
         beside.thread.join(patience)
         if beside.thread.is_alive():
             raise LabFault("the reference did not finish its boot", phone=self.phone.name, tried=f"{patience:.0f} s")

@@ -53,9 +53,10 @@ class Boot:
 
     def phone_time(self, capture_time: datetime, sitting: SittingManifest) -> datetime:
         """A capture's real time in phone time, anchored to the first SNTP reply in the capture if there is one."""
+        told = sitting.phone_time(capture_time)
         for reply in self.transcript.time_replies:
-            return reply.transmit + (capture_time - reply.time) * sitting.rate
-        return sitting.phone_time(capture_time)
+            return reply.transmit + (told - sitting.phone_time(reply.time))
+        return told
 
 
 @dataclass
@@ -134,7 +135,7 @@ class Sitting:
 
     def _require_watched(self, boot: Boot, seconds: float, remedy: str) -> None:
         read = max(fetch.reply_time for fetch in self._settings_read(boot, self.phone) if fetch.reply_time)
-        given = ((boot.transcript.last or read) - read).total_seconds() * self.manifest.rate
+        given = self._between(read, boot.transcript.last or read)
         if given < seconds:
             where = f"{self.manifest.sitting}, boot {boot.manifest.index}"
             raise Inconclusive(f"{where}: power went off {given:.0f} s after the settings were read; {remedy}")
@@ -226,6 +227,10 @@ class Sitting:
             if obtained and self.speaker(boot, fetch) == device:
                 yield fetch
 
+    def _between(self, earlier: datetime, later: datetime) -> float:
+        """Phone seconds between two capture times."""
+        return (self.manifest.phone_time(later) - self.manifest.phone_time(earlier)).total_seconds()
+
     def _seen(self, boot: Boot, exchange: Exchange, device: str) -> Seen:
         manifest = self.manifest
         read = [fetch.reply_time for fetch in self._settings_read(boot, device)]
@@ -233,7 +238,7 @@ class Sitting:
 
         def since_last(instants: Iterable[datetime | None]) -> float | None:
             before = [instant for instant in instants if instant is not None and instant < exchange.request_time]
-            return (exchange.request_time - max(before)).total_seconds() * manifest.rate if before else None
+            return self._between(max(before), exchange.request_time) if before else None
 
         time = boot.phone_time(exchange.request_time, manifest)
         since_power_on = (time - boot.manifest.power_on).total_seconds()

@@ -44,16 +44,12 @@ class Routes:
 
 
 class HttpServer:
-    """Serves the routes on listening sockets, in the event loop that starts it.
+    """Serves the routes on listening sockets, in the event loop that starts it; scripts let an answer take phone time."""
 
-    `rate` is phone seconds in one real second, for scripts that let an answer take its time.
-    """
-
-    def __init__(self, routes: Routes, events: EventStream, *, patience: float = PATIENCE, rate: float = 1.0) -> None:
+    def __init__(self, routes: Routes, events: EventStream, *, patience: float = PATIENCE) -> None:
         self._routes = routes
         self._events = events
         self._patience = patience
-        self._rate = rate
         self._deliveries: set[asyncio.Task[None]] = set()
         self._runner: web.ServerRunner | None = None
 
@@ -96,7 +92,7 @@ class HttpServer:
     async def _deliver(self, request: web.BaseRequest, call: Call, served: Served, course: Course) -> web.StreamResponse:
         """Have the answer fare as its script says, past the HTTP library; the event tells how far it came."""
         delivery = Delivery(course)
-        play = delivery.play(request.transport, rate=self._rate, patience=self._patience)
+        play = delivery.play(request.transport, rate=self._events.clock_of(served.device).rate, patience=self._patience)
         task = asyncio.ensure_future(play)
         self._deliveries.add(task)
         try:

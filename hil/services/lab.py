@@ -90,9 +90,14 @@ class Lab:
         """UDP port of the syslog receiver, once started."""
         return self._port("syslog")
 
-    def place(self, device: str, address: str) -> None:
-        """From now on `device` speaks from `address` only; from elsewhere what asks for its things is a stray."""
+    def place(self, device: str, address: str, clock: Clock | None = None) -> None:
+        """From now on `device` speaks from `address` only; from elsewhere what asks for its things is a stray.
+
+        With a `clock` of its own it is told that time, and its CA lives by it.
+        """
         self.roster.place(device, address)
+        if clock is not None:
+            self.events.keep_time(device, clock)
 
     def publish(self, device: str, root: str, files: Mapping[str, bytes]) -> None:
         """Offer `files` to `device` under the URL directory `root` (`/`, `/reference/j179-2/`), in place of its former set."""
@@ -114,7 +119,7 @@ class Lab:
         service = CaService(
             self._authority,
             signer or issue(self._authority),
-            clock=self._clock,
+            clock=self.events.clock_of(device),
             capabilities=capabilities,
             script=answers,
         )
@@ -171,7 +176,7 @@ class Lab:
     async def _serve(self, sockets: Sockets, ready: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(self._note_fault)
-        http = HttpServer(Routes(self._scep, self._files), self.events, rate=self._clock.rate)
+        http = HttpServer(Routes(self._scep, self._files), self.events)
         await http.start(sockets["http"])
         datagrams = [(self._sntp, sock) for sock in sockets.get("sntp", ())]
         datagrams += [(self._syslog, sock) for sock in sockets.get("syslog", ())]
@@ -183,7 +188,7 @@ class Lab:
         await http.stop()
 
     def _sntp(self) -> asyncio.DatagramProtocol:
-        return SntpServer(self._clock, self.events, self.roster)
+        return SntpServer(self.events, self.roster)
 
     def _syslog(self) -> asyncio.DatagramProtocol:
         return SyslogServer(self.events, self.roster)
