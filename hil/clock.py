@@ -18,6 +18,9 @@ from typing import Protocol
 _SLICE = 0.05
 """Real seconds after which a waiter looks whether time goes at another rate."""
 
+_SHORTEST = 1e-5
+"""Phone seconds that are not worth waiting for."""
+
 
 class Clock(Protocol):
     """Where code asks for the time and lets it pass."""
@@ -76,7 +79,7 @@ class ScaledClock:
 
     def wait(self, event: threading.Event, span: float) -> bool:
         until = self.now() + timedelta(seconds=span)
-        while (left := (until - self.now()).total_seconds()) > 0:
+        while (left := (until - self.now()).total_seconds()) > _SHORTEST:
             if event.wait(min(left / self.rate, _SLICE)):
                 return True
         return event.is_set()

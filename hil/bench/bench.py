@@ -33,7 +33,7 @@ class Bench(Protocol):
     def clock(self) -> ScaledClock:
         """The time of the bench, which phones, references, CA and SNTP share where none is hastened."""
 
-    def clock_of(self, phone: str) -> ScaledClock:
+    def clock_of(self, phone: str, /) -> ScaledClock:
         """The time in which the phone of that name lives; it may be hastened for that phone alone."""
 
     @property

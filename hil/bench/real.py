@@ -23,7 +23,7 @@ class RealBench:
         self.clock = ScaledClock()
         self._outlets = Outlets(testbed)
 
-    def clock_of(self, phone: str) -> ScaledClock:
+    def clock_of(self, _phone: str) -> ScaledClock:
         return self.clock
 
     @property

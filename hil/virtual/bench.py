@@ -109,7 +109,7 @@ class VirtualBench:
     def recover(self) -> tuple[PortOff, ...]:
         return self._outlets.recover()
 
-    def clock_of(self, phone: str) -> PhoneClock:
+    def clock_of(self, phone: str, /) -> PhoneClock:
         if phone not in self._clocks:
             paces = _paces(make_private(self.flash(phone)))
             self._clocks[phone] = PhoneClock(self.testbed.rate, self.clock.paces[0].real, paces)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from hil.bench.testbed import Times
 from hil.campaign.render import Server
 from hil.campaign.stage import Stage
 from hil.capture.recorder import CaptureSummary, SourceCount
-from hil.clock import ManualClock
+from hil.clock import ManualClock, Pace
 from hil.errors import LabFault
 from hil.evidence import EventName
 from hil.identity import Identity
@@ -31,8 +32,13 @@ class PlannedClock(ManualClock):
 
     def __init__(self, rate: float = 1.0) -> None:
         super().__init__(rate=rate)
-        self.epoch = self.now()
+        self.paces = (Pace(self.now(), self.now(), rate),)
         self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []
+
+    @contextmanager
+    def hastened(self, _rate: float) -> Iterator[None]:
+        """Time that passes at once cannot be hastened."""
+        yield
 
     def after(self, span: float, action: Callable[[], object]) -> None:
         """Let `action` happen once `span` phone seconds have passed."""
@@ -60,6 +66,8 @@ class Phone:
     reads_settings: float | None = 10.0
     answers: Mapping[int, float] = field(default_factory=lambda: {1: 20.0, 2: 25.0, 3: 30.0})
     """Slot to the instant at which its CA has answered, in a boot that tells it a URL."""
+    restarts: float | None = None
+    """When it has read its settings once more, after a restart of its own."""
 
 
 @dataclass
@@ -87,10 +95,9 @@ class Props:
         self.powered = False
         self.boots = 0
         parts: dict[str, Any] = {
-            "bench": SimpleNamespace(),
+            "bench": SimpleNamespace(clock_of=lambda _: self.clock, testbed=SimpleNamespace(rate=self.rate, haste=self.rate)),
             "lab": SimpleNamespace(events=self.events, publish=self._publish, script=self._script),
             "evidence": self.folder / "evidence",
-            "clock": self.clock,
             "times": self.times,
             "server_of_phones": Server("192.0.2.1", 80),
             "recorder": lambda _, file: _Recorder(self, file),
@@ -109,6 +116,8 @@ class Props:
         self.on_boot(self.boots)
         if self.phone.reads_settings is not None:
             self.clock.after(self.phone.reads_settings, self._read_settings)
+        if self.phone.restarts is not None:
+            self.clock.after(self.phone.restarts, self._read_settings)
 
     def off(self) -> None:
         """The outlet's power goes off."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hil.clock import ManualClock, ScaledClock
+from hil.clock import ManualClock, Pace, ScaledClock
 
 EPOCH = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -32,7 +34,7 @@ def test_phone_time_runs_at_its_rate(real: list[float]) -> None:
 def test_phone_time_and_real_time_agree_at_the_epoch(real: list[float]) -> None:
     epoch = datetime.now(UTC) - timedelta(seconds=10)
     clock = ScaledClock(20.0, epoch)
-    assert clock.epoch == epoch
+    assert clock.paces == (Pace(epoch, epoch, 20.0),)
     assert 200 <= (clock.now() - epoch).total_seconds() < 220
     assert clock.at(epoch) == epoch
     assert clock.at(epoch + timedelta(seconds=3)) == epoch + timedelta(minutes=1)
@@ -45,24 +47,42 @@ def test_two_clocks_of_one_epoch_tell_the_same_time(real: list[float]) -> None:
 
 
 class Waited(threading.Event):
-    """An event that tells how long it was waited for, and waits for nothing."""
+    """An event that lets real time pass where it is waited for; `then` happens at the first wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, real: list[float], then: Callable[[], object] = lambda: None) -> None:
         super().__init__()
-        self.spans: list[float | None] = []
+        self.real, self.then = real, then
 
     def wait(self, timeout: float | None = None) -> bool:
-        self.spans.append(timeout)
+        self.real[0] += timeout or 0.0
+        then, self.then = self.then, lambda: None
+        then()
         return self.is_set()
 
 
-def test_a_span_is_waited_for_in_real_seconds() -> None:
-    event = Waited()
+def test_a_span_is_waited_for_in_real_seconds(real: list[float]) -> None:
+    began, event = real[0], Waited(real)
     assert not ScaledClock(20.0).wait(event, 60.0)
+    assert real[0] - began == pytest.approx(3.0)
     assert not ScaledClock(20.0).wait(event, -5.0)
+    assert real[0] - began == pytest.approx(3.0)
     event.set()
     assert ScaledClock().wait(event, 7.0)
-    assert event.spans == [3.0, 0.0, 7.0]
+    assert real[0] - began < 3.1
+
+
+def test_whoever_waits_is_hastened_with_the_clock(real: list[float]) -> None:
+    clock = ScaledClock(10.0)
+    began, since = real[0], clock.now()
+    with ExitStack() as haste:
+        clock.wait(Waited(real, lambda: haste.enter_context(clock.hastened(1000.0))), 3600.0)
+        assert clock.rate == 1000.0
+    assert real[0] - began == pytest.approx(3.65, abs=0.01)
+    assert (clock.now() - since).total_seconds() == pytest.approx(3600, abs=1)
+    assert clock.rate == 10.0
+    assert [pace.rate for pace in clock.paces] == [10.0, 1000.0, 10.0]
+    real[0] += 1.0
+    assert (clock.now() - since).total_seconds() == pytest.approx(3610, abs=1)
 
 
 def test_a_manual_clock_stands_still() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 FIRMWARE_BUILT = 1704067200.0  # 2024-01-01, what a phone believes that never knew the time
 _SLICE = 0.02  # real seconds after which a sleeper looks whether it is hastened
+_SHORTEST = 1e-6  # phone seconds
 
 Pace = tuple[float, float]
 """A monotonic instant, and the rate from there on."""
@@ -67,7 +68,7 @@ class Clock:
         end = self.uptime() + seconds
         while True:
             now, rate = self._progress()
-            if now >= end:
+            if end - now < _SHORTEST:
                 return
             self._sleep(min((end - now) / rate, _SLICE))
 
@@ -76,6 +77,8 @@ class Clock:
         until = self._monotonic()
         passed, since, rate = 0.0, self._power_on, self._rate
         for begins, next_rate in self._paces():
+            if begins > until:
+                break
             begins = max(begins, self._power_on)
             passed += (begins - since) * rate
             since, rate = begins, next_rate
