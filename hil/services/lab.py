@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from hil.clock import Clock
-from hil.errors import LabFault
+from hil.errors import LabFault, Misuse
 from hil.evidence import EventName
 from hil.scenario import Answer, Issue
 from hil.scep.authority import Authority
@@ -26,6 +26,8 @@ from hil.services.roster import Roster
 from hil.services.scep import CaDesk, ScepSite
 from hil.services.sntp import SntpServer
 from hil.services.syslog import SyslogServer
+from hil.services.tls.handshake import Credentials
+from hil.services.tls.services import SERVICES, TlsServices
 
 Sockets = Mapping[str, Sequence[socket.socket]]
 
@@ -34,11 +36,12 @@ _CA_THREADS = 4
 
 
 class Lab:
-    """Settings files, SCEP, SNTP and syslog for the devices of one bench; a context manager.
+    """Settings files, SCEP, SNTP, syslog and services over TLS for the devices of one bench; a context manager.
 
     They listen on each address of `hosts` and on no other. Port 0 takes a free one; None leaves the
-    server out. `state` is the folder of the CA ledger. Files, scripts and addresses may be changed at
-    any time, from any thread.
+    server out. `tls` has the port of each service over TLS that is wanted (`SERVICES`); their
+    certificate, under `authority`, is for `hosts` and `dns_names`. `state` is the folder of the CA
+    ledger. Files, scripts and addresses may be changed at any time, from any thread.
     """
 
     def __init__(
@@ -51,11 +54,19 @@ class Lab:
         http_port: int = 0,
         sntp_port: int | None = None,
         syslog_port: int | None = None,
+        tls: Mapping[str, int] | None = None,
+        dns_names: Sequence[str] = (),
     ) -> None:
+        unknown = sorted(set(tls or ()) - set(SERVICES))
+        if unknown:
+            raise Misuse(f"no service {unknown[0]} over TLS", key="tls", remedy=f"use some of {', '.join(SERVICES)}")
         self._clock = clock
         self._authority = authority
         self._hosts = tuple(hosts)
+        self._dns_names = tuple(dns_names)
+        self._tls_ports = dict(tls or {})
         self._wanted = {"http": http_port, "sntp": sntp_port, "syslog": syslog_port}
+        self._wanted |= {_over_tls(service): port for service, port in self._tls_ports.items()}
         self._ports: dict[str, int] = {}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,6 +78,7 @@ class Lab:
         self._pool = ThreadPoolExecutor(_CA_THREADS, thread_name_prefix="ca")
         self._files = FileShelf(self.roster)
         self._scep = ScepSite(self.events, self.roster, self.ledger)
+        self._tls = TlsServices(self.events, self.roster, self._files)
 
     def __enter__(self) -> Lab:
         self.start()
@@ -89,6 +101,14 @@ class Lab:
     def syslog_port(self) -> int:
         """UDP port of the syslog receiver, once started."""
         return self._port("syslog")
+
+    def tls_port(self, service: str) -> int:
+        """TCP port of a service over TLS, once started."""
+        return self._port(_over_tls(service))
+
+    def log_keys(self, file: Path, devices: Collection[str]) -> AbstractContextManager[None]:
+        """While this lasts, append to `file` the secrets of TLS connections that `devices` open, as tshark reads them."""
+        return self._tls.key_logs.to(file, devices)
 
     def place(self, device: str, address: str, clock: Clock | None = None) -> None:
         """From now on `device` speaks from `address` only; from elsewhere what asks for its things is a stray.
@@ -178,6 +198,11 @@ class Lab:
         self._loop.set_exception_handler(self._note_fault)
         http = HttpServer(Routes(self._scep, self._files), self.events)
         await http.start(sockets["http"])
+        if self._tls_ports:
+            await self._tls.start(
+                {service: sockets[_over_tls(service)] for service in self._tls_ports},
+                Credentials(self._authority, self._hosts, self._dns_names),
+            )
         datagrams = [(self._sntp, sock) for sock in sockets.get("sntp", ())]
         datagrams += [(self._syslog, sock) for sock in sockets.get("syslog", ())]
         udp = [(await self._loop.create_datagram_endpoint(server, sock=sock))[0] for server, sock in datagrams]
@@ -185,6 +210,7 @@ class Lab:
         await self._stopping.wait()
         for transport in udp:
             transport.close()
+        await self._tls.stop()
         await http.stop()
 
     def _sntp(self) -> asyncio.DatagramProtocol:
@@ -207,9 +233,13 @@ def _bind_all(service: str, hosts: Sequence[str], port: int) -> Iterator[socket.
         yield sock
 
 
+def _over_tls(service: str) -> str:
+    return f"{service} over TLS"
+
+
 def _bind(service: str, host: str, port: int) -> socket.socket:
-    """A bound socket for `service`: TCP listening for HTTP, UDP for the rest."""
-    kind = socket.SOCK_STREAM if service == "http" else socket.SOCK_DGRAM
+    """A bound socket for `service`: UDP for SNTP and syslog, TCP listening for the rest."""
+    kind = socket.SOCK_DGRAM if service in ("sntp", "syslog") else socket.SOCK_STREAM
     sock = socket.socket(socket.AF_INET, kind)
     try:
         if kind == socket.SOCK_STREAM:
