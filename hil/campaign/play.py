@@ -52,6 +52,8 @@ class _Reference:
     """The reference playing a boot beside the phone, and what went wrong with it."""
 
     thread: threading.Thread
+    ends: threading.Event = field(default_factory=threading.Event)
+    """Set where its boot is over: it renews nothing after."""
     fault: list[Exception] = field(default_factory=list)
 
 
@@ -161,7 +163,11 @@ class SittingPlayer:
                 events.publish(EventName.POWER_ON, device=self.phone.name)
                 beside = self._start_reference(reference) if boot.kind in ("main", "restart", "change") else None
                 self._say(sitting, index, boot, "boot and enrolment")
-                in_time = self._live(boot, since, held)
+                try:
+                    in_time = self._live(boot, since, held)
+                finally:
+                    if beside is not None:
+                        beside.ends.set()
                 if beside is not None:
                     self._join_reference(beside)
                 self._check_cancelled()
@@ -292,7 +298,7 @@ class SittingPlayer:
     def _start_reference(self, reference: ReferencePhone) -> _Reference:
         def boot() -> None:
             try:
-                reference.boot()
+                reference.live(reference.boot(), beside.ends)
             except Exception as error:  # noqa: BLE001  the thread's fault is raised where the boot is judged
                 beside.fault.append(error)
 
