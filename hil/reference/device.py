@@ -13,7 +13,7 @@ from hil.clock import Clock
 from hil.identity import Firmware, Identity
 from hil.reference.decisions import AskUser, Blocked, Decision, Delete, Enrol, Hold, Idle, boot_plan
 from hil.reference.files import FileClient, user_agent
-from hil.reference.renewal import Standing, due, next_renewal
+from hil.reference.renewal import Standing, next_renewal
 from hil.reference.store import CertificateStore, Held
 from hil.scep.client import Client, Holder, Issued, Outcome, Pending, Rejected, ReplyRefused, ServerView
 from hil.scep.csr import build_csr
@@ -134,11 +134,11 @@ class ReferencePhone:
     def live(self, booted: BootReport, ends: threading.Event) -> tuple[SlotOutcome, ...]:
         """Renew what the slots hold as it falls due, until `ends` is set; what came of each attempt, in their order."""
         known = {profile.slot: profile for profile in profiles(booted.interpretation, self._identity)}
-        in_vain: dict[int, datetime] = {}
+        tried: dict[int, datetime] = {}
         outcomes: list[SlotOutcome] = []
         while not ends.is_set():
             held = [one for one in self._store.all() if one.slot in known and one.url == known[one.slot].url]
-            standings = [Standing(h.slot, h.certificate, known[h.slot].renew_percent, in_vain.get(h.slot)) for h in held]
+            standings = [Standing(h.slot, h.certificate, known[h.slot].renew_percent, tried.get(h.slot)) for h in held]
             renewal = next_renewal(standings)
             if renewal is None:
                 break
@@ -146,10 +146,7 @@ class ReferencePhone:
                 break
             outcome = self._renew(known[renewal.slot])
             outcomes.append(outcome)
-            if _settles(outcome, known[renewal.slot].renew_percent):
-                in_vain.pop(renewal.slot, None)
-            else:
-                in_vain[renewal.slot] = outcome.began
+            tried[renewal.slot] = outcome.began
         return tuple(outcomes)
 
     def _renew(self, profile: Profile) -> SlotOutcome:
@@ -224,8 +221,3 @@ class ReferencePhone:
 def digest_for(server: ServerView) -> str:
     """SHA-256 where the CA offers it, else the best it does."""
     return "sha256" if server.offers("SHA-256") or server.offers("SCEPStandard") else server.digest
-
-
-def _settles(outcome: SlotOutcome, percent: int) -> bool:
-    """Whether a renewal gave a certificate that is not due again at once."""
-    return isinstance(outcome.result, Issued) and due(outcome.result.certificate, percent) > outcome.ended

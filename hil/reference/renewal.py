@@ -17,12 +17,12 @@ RETRY = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Standing:
-    """A slot's certificate, the percentage of its validity that may pass, and when its renewal was last tried in vain."""
+    """A slot's certificate, the percentage of its validity that may pass, and when a renewal in the slot last began."""
 
     slot: int
     certificate: Certificate
     percent: int
-    failed: datetime | None = None
+    tried: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ def due(certificate: Certificate, percent: int) -> datetime:
 
 
 def begins(standing: Standing) -> datetime:
-    """When renewal begins: once due, and 24 hours after the beginning of each attempt that failed."""
+    """When renewal begins: once due, and 24 hours after the beginning of an attempt that left it due."""
     instant = due(standing.certificate, standing.percent)
-    return instant if standing.failed is None else max(instant, standing.failed + RETRY)
+    return standing.tried + RETRY if standing.tried is not None and instant <= standing.tried else instant
 
 
 def next_renewal(standings: Sequence[Standing]) -> Renewal | None:

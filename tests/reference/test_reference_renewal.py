@@ -50,7 +50,8 @@ def test_renewal_is_due_after_its_part_of_the_validity(year: Certificate, percen
 def test_a_failed_renewal_begins_again_a_day_after_it_began(year: Certificate) -> None:
     tried = due(year, 90) + timedelta(minutes=3)
     assert begins(Standing(1, year, 90)) == due(year, 90)
-    assert begins(Standing(1, year, 90, failed=tried)) == tried + DAY
+    assert begins(Standing(1, year, 90, tried=tried)) == tried + DAY
+    assert begins(Standing(1, year, 90, tried=due(year, 90) - DAY)) == due(year, 90)
 
 
 def test_the_slot_that_is_due_first_comes_first(year: Certificate) -> None:
