@@ -1,12 +1,12 @@
 """The phone's DHCP, SNTP, HTTP and syslog, message by message; its clock and its flash."""
 
-from __future__ from dataclasses import replace
-import annotations
+from __future__ import annotations
 
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
