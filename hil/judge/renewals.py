@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hil.judge.observation import Seen, Where
     from hil.scep.csr import Csr
 
-BURST = timedelta(hours=1)
+BURST = timedelta(minutes=30)
 """Requests nearer to each other than this are one attempt: the vendor's retries are 24 hours apart."""
 
 
