@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from hil.bench.power import PowerFault, PowerPort
@@ -52,6 +53,8 @@ class _Reference:
     """The reference playing a boot beside the phone, and what went wrong with it."""
 
     thread: threading.Thread
+    ends: threading.Event = field(default_factory=threading.Event)
+    """Set where its boot is over: it renews nothing after."""
     fault: list[Exception] = field(default_factory=list)
 
 
@@ -161,7 +164,11 @@ class SittingPlayer:
                 events.publish(EventName.POWER_ON, device=self.phone.name)
                 beside = self._start_reference(reference) if boot.kind in ("main", "restart", "change") else None
                 self._say(sitting, index, boot, "boot and enrolment")
-                in_time = self._live(boot, since, held)
+                try:
+                    in_time = self._live(boot, since, held)
+                finally:
+                    if beside is not None:
+                        beside.ends.set()
                 if beside is not None:
                     self._join_reference(beside)
                 self._check_cancelled()
@@ -283,16 +290,27 @@ class SittingPlayer:
         return [(at - power_on).total_seconds() for at in read] if power_on and read else [0.0]
 
     def _pass_time(self, span: float) -> None:
-        """Let phone and reference live on for `span` phone seconds, as fast as the bench can make them."""
-        with self.clock.hastened(self.stage.bench.testbed.haste):
-            self.clock.wait(self.stage.cancel, span)
-        self.clock.wait(self.stage.cancel, self.stage.times.settle)  # for what has just begun
+        """Let phone and reference live on for `span` phone seconds, in haste as long as neither does anything."""
+        stage, clock, testbed = self.stage, self.clock, self.stage.bench.testbed
+        end = clock.now() + timedelta(seconds=span)
+        reader = stage.lab.events.subscribe(stage.lab.events.cursor)
+        silence = max(stage.times.quiet, 2 * self._slowest)
+        busy = False
+        while not stage.cancel.is_set() and (left := (end - clock.now()).total_seconds()) > 0:
+            if busy:
+                events = reader.wait(min(left, silence), stage.cancel)
+            else:
+                with clock.hastened(testbed.haste):
+                    # the stream lives in the bench's own time
+                    events = reader.wait(left * testbed.rate / testbed.haste, stage.cancel)
+            busy = any(event.device in (self.phone.name, self.reference_device) for event in events)
+        clock.wait(stage.cancel, stage.times.settle)  # for what has just begun
         self._check_cancelled()
 
     def _start_reference(self, reference: ReferencePhone) -> _Reference:
         def boot() -> None:
             try:
-                reference.boot()
+                reference.live(reference.boot(), beside.ends)
             except Exception as error:  # noqa: BLE001  the thread's fault is raised where the boot is judged
                 beside.fault.append(error)
 

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil.capture.transcript import Exchange, Fetch, Transcript, read_capture
-from hil.evidence import SCEP_PATH, BootManifest, SittingManifest
+from hil.evidence import SCEP_PATH, BootManifest, SittingManifest, read_events
 from hil.identity import Firmware, Identity
 from hil.judge.observation import Observation, Seen
+from hil.judge.renewals import Validity
 from hil.judge.rules import DURING_BOOT_SECONDS, Told
 from hil.judge.verdict import Inconclusive
 from hil.scenario import Scenario
@@ -171,7 +172,19 @@ class Sitting:
             for seen in theirs
             if other == device and other_slot != slot and seen.exchange.request is not None
         ]
-        return Observation(device, slot, mine, [nonce for nonce in nonces if nonce])
+        return Observation(device, slot, mine, [nonce for nonce in nonces if nonce], self._validities)
+
+    @cached_property
+    def _validities(self) -> Mapping[str, Validity]:
+        """When the certificates that the CA issued are valid, by the transactionID of their request."""
+        found = {}
+        for boot in self.manifest.boots:
+            for event in read_events(self.folder / boot.events):
+                told = event["details"]
+                if isinstance(told, dict) and told.get("not_before"):
+                    began, ends = (datetime.fromisoformat(told[name]) for name in ("not_before", "not_after"))
+                    found[str(told["transaction_id"])] = Validity(began, ends)
+        return found
 
     @cached_property
     def _kinds(self) -> Mapping[int, str]:

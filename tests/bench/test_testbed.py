@@ -134,7 +134,7 @@ def test_a_real_phone_is_told_no_firmware_and_lives_in_real_time(tmp_path: Path,
     described["kind"] = "real"
     assert "rate: a bench of kind real cannot run at 30" in complaint(tmp_path, described)
     described["rate"] = 1
-    assert "haste: a bench of kind real cannot run at 3000" in complaint(tmp_path, described)
+    assert "haste: a bench of kind real cannot run at 6000" in complaint(tmp_path, described)
     described["haste"] = 1
     assert "phones[0].virtual: only a virtual phone is told what it plays" in complaint(tmp_path, described)
 

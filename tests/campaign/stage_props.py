@@ -101,7 +101,7 @@ class Props:
             "times": self.times,
             "server_of_phones": Server("192.0.2.1", 80),
             "recorder": lambda _, file: _Recorder(self, file),
-            "reference": lambda *_: SimpleNamespace(boot=self._reference_boot),
+            "reference": lambda *_: SimpleNamespace(boot=self._reference_boot, live=lambda *_: None),
             "cancel": self.cancel,
         }
         self.stage = Stage(**parts)
