@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from hil.capture.tls import read_tls
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -61,3 +63,25 @@ def test_bytes_cross_the_old_connection_after_the_new_one_was_made(recorded: Pat
     assert [stream for (stream,) in frames] == ["0", "1", "0"]
     closed = [event["details"] for event in told(recorded)["events"] if event["name"] == "tls closed"]
     assert sorted((one["received"], one["sent"]) for one in closed) == [(4, 2), (8, 4)]
+
+
+def test_the_capture_alone_shows_what_is_not_sealed(recorded: Path) -> None:
+    old, new = read_tls(recorded / "capture.pcapng")
+    assert (old.version, old.sealed, new.version, new.sealed) == ("TLSv1.2", False, "TLSv1.3", True)
+    assert old.certificate is not None
+    assert f"{old.certificate.serial:x}" == told(recorded)["serials"][0]
+    [[frame]] = tshark(recorded, "-Y", "tls.handshake.type == 11 && tcp.dstport == 5061", "-e", "frame.number")
+    assert old.certificate_frame == int(frame)
+    assert (new.certificate, new.certificate_frame) == (None, None)
+    assert old.problems == new.problems == []
+    events = [event["details"] for event in told(recorded)["events"] if event["name"] == "tls handshake"]
+    assert [one.client for one in (old, new)] == [event["client"] for event in events]
+
+
+def test_the_capture_alone_shows_bytes_on_the_old_connection_after_the_new_one(recorded: Path) -> None:
+    old, new = read_tls(recorded / "capture.pcapng")
+    from_phone = [record.frame for record in old.records if record.from_client]
+    seen = tshark(recorded, "-Y", "tls.app_data && tcp.dstport == 5061 && tcp.stream == 0", "-e", "frame.number")
+    assert from_phone == [int(frame) for (frame,) in seen]
+    before, after = from_phone
+    assert before < new.frame < after
