@@ -1,4 +1,4 @@
-"""HTTP/1.1 towards phones: Content-Length on every answer, `Connection: close` too where files are served, each request an event.
+"""HTTP/1.1 towards phones: Content-Length and, but where connections are kept, `Connection: close` on every answer.
 
 A sibling of the J100 takes nothing else from a file server (observed on a 9611G).
 """

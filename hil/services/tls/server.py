@@ -64,11 +64,13 @@ class TlsServer:
         self._roster = roster
         self._key_logs = key_logs
         self._limits = limits or Limits()
+        self._listeners: list[socket.socket] = []
         self._listening: list[asyncio.Task[None]] = []
         self._connections: dict[asyncio.Task[None], str] = {}
 
     def start(self, listeners: Sequence[socket.socket]) -> None:
         """Take connections from each of `listeners`, in the running event loop."""
+        self._listeners += listeners
         self._listening += [asyncio.ensure_future(self._listen(listener)) for listener in listeners]
 
     async def stop(self) -> None:
@@ -78,19 +80,20 @@ class TlsServer:
             task.cancel("the bench stops")
         if tasks:
             await asyncio.wait(tasks, timeout=_STOPPING)
+        for listener in self._listeners:
+            listener.close()
 
     async def _listen(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        with listener:
-            while True:
-                await asyncio.sleep(0)  # a flood of connections waits for what is at work
-                try:
-                    sock, peer = await loop.sock_accept(listener)
-                except OSError as fault:
-                    self._events.publish(EventName.FAULT, text=f"{self._service} over TLS: {fault}")
-                    await asyncio.sleep(_NO_DESCRIPTORS)
-                    continue
-                self._take(sock, Caller(self._service, self._roster.resident(peer[0]), peer[0], peer[1]))
+        while True:
+            await asyncio.sleep(0)  # a flood of connections waits for what is at work
+            try:
+                sock, peer = await loop.sock_accept(listener)
+            except OSError as fault:
+                self._events.publish(EventName.FAULT, text=f"{self._service} over TLS: {fault}")
+                await asyncio.sleep(_NO_DESCRIPTORS)
+                continue
+            self._take(sock, Caller(self._service, self._roster.resident(peer[0]), peer[0], peer[1]))
 
     def _take(self, sock: socket.socket, caller: Caller) -> None:
         own = [task for task, address in self._connections.items() if address == caller.address and not task.cancelling()]
