@@ -320,4 +320,4 @@ class Observation:
         if request is None or validity is None:
             raise NotObserved(f"{self.device}: the CA's answer in frame {first.exchange.reply_frame} is in no log of the CA")
         later = [seen for seen in self.seen if seen.time > first.time]
-        return RenewalFacts(self.device, validity, request, bursts(later))
+        return RenewalFacts(self.device, validity, request, self.ca.identifier, bursts(later))

@@ -33,6 +33,7 @@ class RenewalFacts:
     device: str
     validity: Validity
     enrolment: PkiMessage
+    ca_identifier: str
     attempts: Sequence[Sequence[Seen]]
 
     @property
@@ -44,6 +45,11 @@ class RenewalFacts:
         """The part of the certificate's validity that had passed when the device first asked for another."""
         whole = self.validity.not_after - self.validity.not_before
         return round((self._first[0].time - self.validity.not_before) / whole, 7)
+
+    @property
+    def days_left(self) -> float:
+        """Days from the first request for another certificate to the end of the first."""
+        return (self.validity.not_after - self._first[0].time) / timedelta(days=1)
 
     @property
     def intervals(self) -> tuple[float, ...]:
@@ -100,6 +106,12 @@ class RenewalFacts:
         """Whether the key is as long as at the enrolment."""
         old, new = self._csrs
         return old.key_bits == new.key_bits
+
+    @property
+    def same_ca_identifier(self) -> bool:
+        """Whether the CA is asked for by the identifier of the enrolment, if it is asked at all."""
+        asked = {seen.exchange.ca_identifier for attempt in self.attempts for seen in attempt} - {None}
+        return asked <= {self.ca_identifier}
 
     @property
     def same_cipher(self) -> bool:
