@@ -20,6 +20,7 @@ from hil.capture.as_json import bare_message_json, exchange_json
 from hil.capture.files import is_capture
 from hil.capture.keys import load_key
 from hil.capture.transcript import read_capture
+from hil.cli.saying import printable
 from hil.errors import Misuse
 from hil.scep.messages import read_message
 
@@ -100,8 +101,7 @@ def _print(exchanges: list[Entry], problems: list[str]) -> None:
 
 
 def _clean(text: str) -> Text:
-    """Untrusted text without what a terminal would obey."""
-    return Text("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))
+    return Text(printable(text))
 
 
 def _headline(entry: Entry) -> str:
