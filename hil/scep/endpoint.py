@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_plus
 
 from hil.asn1 import Malformed
-from hil.scep.ca import CaService, ScepRefusal
+from hil.scenario import Answer
+from hil.scep.ca import CaService
+from hil.scep.messages import PkiStatus
+from hil.scep.outcomes import LedgerEntry, ScepRefusal
 from hil.scep.query import decode_url_message, parameters
 
 PKI_MESSAGE = "application/x-pki-message"
@@ -14,12 +17,19 @@ PKI_MESSAGE = "application/x-pki-message"
 
 @dataclass(frozen=True)
 class HttpReply:
-    """An answer: HTTP status, content type and body; `notes` say what the request needed allowance for."""
+    """An answer: HTTP status, content type and body; `notes` say what the request needed allowance for.
+
+    Of a PKIOperation, besides: the script's answer that it came by, which the server plays on the
+    wire; the CertRep's status; what the ledger says of it.
+    """
 
     status: int
     content_type: str
     body: bytes = field(repr=False)
     notes: tuple[str, ...] = ()
+    script: Answer | None = None
+    pki_status: PkiStatus | None = None
+    entry: LedgerEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -49,15 +59,19 @@ class Endpoint:
                 return self._pki_operation(method, values.get("message", ""), body)
             return self._told(operation, unquote_plus(values.get("message", "")))
         except ScepRefusal as refusal:
-            return HttpReply(refusal.http_status, "text/plain", refusal.text.encode())
+            return _refused(refusal)
         except Malformed as error:
-            return HttpReply(400, "text/plain", str(error).encode())
+            return HttpReply(400, "text/plain", f"{error}\n".encode())
 
     def _pki_operation(self, method: str, message: str, body: bytes) -> HttpReply:
         if method not in self._habits.methods:
             raise ScepRefusal(405, f"PKIOperation by {method} is not taken")
         data, notes = (body, ()) if method == "POST" else decode_url_message(message)
-        return HttpReply(200, PKI_MESSAGE, self._service.pki_operation(data), notes)
+        try:
+            answer = self._service.answer(data)
+        except ScepRefusal as refusal:
+            return _refused(refusal, notes)
+        return HttpReply(200, PKI_MESSAGE, answer.cert_rep, notes, answer.script, answer.status, answer.entry)
 
     def _told(self, operation: str, identifier: str) -> HttpReply:
         if operation in self._habits.missing:
@@ -73,3 +87,7 @@ class Endpoint:
                 return HttpReply(200, *self._service.get_next_ca_cert(identifier))
             case _:
                 raise ScepRefusal(400, "unknown operation")
+
+
+def _refused(refusal: ScepRefusal, notes: tuple[str, ...] = ()) -> HttpReply:
+    return HttpReply(refusal.http_status, "text/plain", f"{refusal.text}\n".encode(), notes, entry=refusal.entry)
