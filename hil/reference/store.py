@@ -82,13 +82,12 @@ class FolderStore:
         return tuple(_read(self._file(slot), slot) for slot in slots)
 
     def install(self, held: Held) -> None:
-        key = held.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         record = {
             "url": held.url,
             "installed": held.installed.isoformat(),
             "certificate": held.certificate.der.hex(),
             "chain": [certificate.der.hex() for certificate in held.chain],
-            "key": key.decode(),
+            "key": key_pem(held.key).decode(),
         }
         replace_private({self._file(held.slot): json.dumps(record, indent=1).encode()})
 
@@ -97,6 +96,11 @@ class FolderStore:
 
     def _file(self, slot: int) -> Path:
         return self._folder / f"slot-{slot}.json"
+
+
+def key_pem(key: RSAPrivateKey) -> bytes:
+    """A private key in PKCS #8, not encrypted."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def replace_private(files: Mapping[Path, bytes]) -> None:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hil.errors import Misuse
-from hil.reference.store import replace_private
+from hil.reference.store import key_pem, replace_private
 from hil.scep.certificate import Certificate, read_certificate
 from hil.scep.csr import read_csr
 from hil.scep.messages import MessageType
@@ -76,12 +76,6 @@ class TransactionFile:
         """Keep it, on disk once this returns."""
         replace_private({self.path: json.dumps(_written(kept), indent=1).encode()})
 
-    def advance(self, kept: Kept, stage: Stage, issued: tuple[Certificate, ...] = ()) -> Kept:
-        """Keep that it came to `stage`."""
-        advanced = replace(kept, stage=stage, issued=issued)
-        self.save(advanced)
-        return advanced
-
     def discard(self) -> None:
         """Keep nothing any more."""
         self.path.unlink(missing_ok=True)
@@ -98,7 +92,7 @@ def _written(kept: Kept) -> dict[str, object]:
         "csr": request.csr_der.hex(),
         "signer": request.signer.der.hex(),
         "issued": [certificate.der.hex() for certificate in kept.issued],
-        "key": request.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "key": key_pem(request.key).decode(),
     }
 
 

@@ -316,11 +316,11 @@ class Client:
             return Pending(enrolment)
         if reply.status is PkiStatus.FAILURE:
             return _rejected(reply, enrolment)
-        fresh = (certificate for certificate in reply.issued if certificate.der != enrolment.signer.der)
+        fresh = [certificate for certificate in reply.issued if certificate.der != enrolment.signer.der]
         leaf = leaf_for(fresh, read_csr(enrolment.csr_der).public_key_der)
         if leaf is None:
-            problem = "SUCCESS without a new certificate for the key" if reply.decrypted else "SUCCESS that cannot be decrypted"
-            raise self._refused(problem, reply.problems)
+            problem = "SUCCESS without a certificate for the key" if reply.decrypted else "SUCCESS that cannot be decrypted"
+            raise self._refused("SUCCESS with the old certificate" if fresh != [*reply.issued] else problem, reply.problems)
         chain = tuple(certificate for certificate in reply.issued if certificate is not leaf)
         order = () if reply.issued[0] is leaf else ("the certificate issued is not the first of the reply",)
         return Issued(leaf, chain, enrolment.transaction_id, reply.notes + order)

@@ -18,8 +18,8 @@ Told = Callable[[str, datetime], None]
 class Patience:
     """How long to poll, in seconds of the clock and in number.
 
-    The first poll comes after `first`, each pause is twice the one before and at most `longest`,
-    and `limit` ends it all. More than `faults` polls in a row that get no answer end it too.
+    The first poll comes after `first`, each pause is twice the one before until it is `longest`, and
+    `limit` ends it all. More than `faults` polls in a row that get no answer end it too.
     """
 
     first: float = 5.0
@@ -32,8 +32,8 @@ class Patience:
         """The pause before each poll."""
         pause = self.first
         for _ in range(self.polls):
-            yield min(pause, self.longest)
-            pause *= 2
+            yield pause
+            pause = max(self.first, min(2 * pause, self.longest))
 
 
 @dataclass(frozen=True)
