@@ -10,7 +10,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil.cli.peer import Peer
-from hil.cli.pem import key_pem, pem_of
+from hil.cli.pem import pem_of
 from hil.cli.progress import Steps
 from hil.cli.request_options import Manner
 from hil.cli.saying import Facts, blank, told_refusal
@@ -18,7 +18,7 @@ from hil.cli.workplace import claimed
 from hil.clock import Clock
 from hil.errors import Misuse
 from hil.reference.device import digest_for
-from hil.reference.store import replace_private
+from hil.reference.store import key_pem, replace_private
 from hil.reference.transactions import Kept, Request, Stage, TransactionFile
 from hil.scep.client import Client, Enrolment, Issued, Outcome, Pending, Rejected, ServerView, new_transaction_id
 from hil.scep.csr import read_csr
@@ -26,6 +26,8 @@ from hil.scep.messages import MessageType
 from hil.scep.polling import poll
 from hil.scep.trust import UntrustedCa, chain_above, fingerprint
 from hil.secret import Secret
+
+SINGLE_DES = "sealed by single DES, for the server offers no better; nobody vouches for what it offers, and --cipher insists"
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,15 @@ class _Talk:
 
     def _enrolment(self, kept: Kept, server: ServerView, digest: str) -> Enrolment:
         request = kept.request
+        cipher = self.how.content_cipher or server.cipher
+        if self.how.cipher is None and cipher == "des-cbc":
+            self.facts["notes"] += [SINGLE_DES]
         return Enrolment(
             transaction_id=kept.transaction_id,
             server=server,
             signer=request.signer,
             signer_key=self.wish.signer_key(request),
-            cipher=self.how.content_cipher or server.cipher,
+            cipher=cipher,
             digest=digest,
             csr_der=request.csr_der,
             key=request.key,
@@ -178,7 +183,7 @@ class _Talk:
                 issued = (leaf, *(above or outcome.chain or server.certificates))
                 kept = replace(kept, stage=Stage.ISSUED, issued=issued)
                 self.file.save(kept)
-                self.facts["notes"] = [*self.facts["notes"], *outcome.notes]
+                self.facts["notes"] += outcome.notes
                 return kept
 
 

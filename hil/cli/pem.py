@@ -1,4 +1,4 @@
-"""Certificates, keys and CRLs as files, and a certificate's facts."""
+"""Certificates, with or without their keys, and CRLs as files; and a certificate's facts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import binascii
 import re
 from collections.abc import Iterable
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hil.asn1 import Malformed
 from hil.capture.keys import load_key
@@ -40,11 +37,6 @@ def read_holder(certificate: Path, key: Path) -> Holder:
     if held.public_key.rsa != (numbers.n, numbers.e):
         raise Misuse(f"is not the key of {certificate}", file=key, key="--key", remedy="name the key that belongs to it")
     return held, private
-
-
-def key_pem(key: RSAPrivateKey) -> bytes:
-    """A private key in PKCS #8, not encrypted."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def crl_pem(crl: Crl) -> bytes:

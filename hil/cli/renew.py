@@ -111,7 +111,8 @@ class _NextCertificate:
         clock: Clock,
     ) -> None:
         self.parameters = {"--new-key": str(new_key), "--key-length": str(key_length)}
-        in_place = Place(key, certificate, certificate.with_name(CHAIN_FILE))
+        old = certificate.resolve()  # where it is a link, the link stays
+        in_place = Place(key.resolve(), old, old.with_name(CHAIN_FILE))
         self.place = Place(out / KEY_FILE, out / CERTIFICATE_FILE, out / CHAIN_FILE) if out else in_place
         self.challenge = challenge
         self.renews = True

@@ -9,7 +9,6 @@ from typing import Any
 
 import typer
 
-from hil.errors import LabFault
 from hil.scep.client import Rejected, ReplyRefused
 from hil.scep.http import ScepHttpError, TlsFault, TransportFault
 from hil.scep.trust import UntrustedCa
@@ -19,13 +18,14 @@ Facts = MutableMapping[str, Any]
 EXIT_CODES = {"issued": 0, "done": 0, "not due": 0, "rejected": 1, "pending": 3, "no answer": 4, "interrupted": 130}
 """By outcome; what the caller did wrong ends with 2 and says so on stderr."""
 
-_REASONS = (
+REASONS = (
     (UntrustedCa, "untrusted CA"),
     (ReplyRefused, "reply refused"),
     (ScepHttpError, "HTTP error"),
     (TlsFault, "TLS"),
     (TransportFault, "no connection"),
 )
+"""Why there is no answer that can be used: the first that fits."""
 
 
 @contextmanager
@@ -33,8 +33,8 @@ def said(facts: Facts, as_json: bool) -> Iterator[None]:
     """Say `facts` once the body is through, or why it is not, and end with the exit code of `facts["outcome"]`."""
     try:
         yield
-    except LabFault as fault:
-        reason = next((name for kind, name in _REASONS if isinstance(fault, kind)), "fault")
+    except tuple(kind for kind, _ in REASONS) as fault:
+        reason = next(name for kind, name in REASONS if isinstance(fault, kind))
         facts.update(outcome="no answer", reason=reason, text=str(fault))
     except KeyboardInterrupt:
         facts.update(outcome="interrupted")
@@ -71,8 +71,10 @@ def _lines(facts: Mapping[str, object], indent: str = "") -> Iterator[str]:
                 yield f"{title}: {'yes' if value else 'no'}"
             case list() | tuple() if all(isinstance(each, Mapping) for each in value):
                 for number, each in enumerate(value, 1):
-                    yield f"{title} {number}:"
+                    yield f"{title.removesuffix('s')} {number}:"
                     yield from _lines(each, indent + "  ")
+            case list() | tuple() if name == "notes":
+                yield from (f"note: {printable(note)}" for note in value)
             case list() | tuple():
                 yield f"{title}: {printable(', '.join(map(str, value)))}"
             case _:
