@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from hil.cli.main import app
 from hil.clock import Clock, ManualClock, ScaledClock

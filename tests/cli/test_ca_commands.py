@@ -76,7 +76,7 @@ def test_people_are_told_in_lines(server: Server) -> None:
     assert done.exit_code == 0
     assert "  subject: CN=Lab CA,O=J100 bench\n" in done.stdout
     assert f"  sha256: {server.fingerprint}\n" in done.stdout
-    assert f"notes: {NOBODY_CHECKED}" in done.stdout
+    assert f"note: {NOBODY_CHECKED}\n" in done.stdout
 
 
 def test_what_nobody_checked_does_not_replace_what_is_there(server: Server, ndes: Authority, tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from cli_rig import PASSWORD, Server, facts, pair, run
-from click.testing import Result
 from cryptography import x509
+from typer.testing import Result
 
+from hil.cli.obtain import SINGLE_DES
 from hil.errors import Misuse
-from hil.scenario import Issue, Pend, Reject
+from hil.scenario import Answer, Issue, Pend, Reject
 
 
 def enroll(*arguments: str | Path) -> Result:
@@ -64,6 +65,14 @@ def test_every_cipher_can_be_chosen(server: Server, tmp_path: Path, cipher: str)
     assert "outcome: issued" in done.stdout
 
 
+def test_single_des_is_noted_where_the_server_offers_no_better(server: Server, tmp_path: Path) -> None:
+    server.script(Issue(), capabilities=("POSTPKIOperation",))
+    options = ("--challenge-env", "CHALLENGE", "--json", "--out")
+    assert SINGLE_DES in facts(enroll(server.url, "--cn", "phone", *options, tmp_path / "taken"))["notes"]
+    insisting = facts(enroll(server.url, "--cn", "phone", *options, tmp_path / "insisting", "--cipher", "aes256"))
+    assert SINGLE_DES not in insisting["notes"]
+
+
 def test_a_refusal_leaves_nothing_behind(server: Server, tmp_path: Path) -> None:
     server.script(Reject("badTime"))
     done = enroll(server.url, "--cn", "phone", "--challenge-env", "CHALLENGE", "--out", tmp_path / "out", "--json")
@@ -99,7 +108,8 @@ def test_no_answer_is_status_4(tmp_path: Path) -> None:
 
 def test_every_outcome_tells_the_same_keys(server: Server, tmp_path: Path) -> None:
     told = []
-    for name, answer in {"issued": Issue(), "rejected": Reject(), "pending": Pend()}.items():
+    answers: dict[str, Answer] = {"issued": Issue(), "rejected": Reject(), "pending": Pend()}
+    for name, answer in answers.items():
         server.script(answer)
         options = ("--challenge-env", "CHALLENGE", "--out", tmp_path / name, "--no-wait", "--json")
         told.append(facts(enroll(server.url, "--cn", "phone", *options)))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from cli_rig import PatientClock, Server, facts, pair, run
-from click.testing import Result
+from typer.testing import Result
 
 from hil.scenario import Answer, Forge, Garbage, HttpError, Issue, Pend, Reject, Reset, Truncate
 
 
 def enroll(server: Server, out: Path, *options: str, clock: PatientClock | None = None) -> Result:
-    arguments = ("--cn", "phone", "--challenge-env", "CHALLENGE", "--key-length", "1024", "--out", out, "--json", *options)
-    return run("enroll", server.url, *arguments, clock=clock)
+    arguments = ("--cn", "phone", "--challenge-env", "CHALLENGE", "--key-length", "1024", "--json", *options)
+    return run("enroll", server.url, "--out", out, *arguments, clock=clock)
 
 
 def test_pauses_grow_until_the_certificate_is_there(server: Server, tmp_path: Path) -> None:
@@ -33,6 +33,7 @@ def test_pauses_grow_until_the_certificate_is_there(server: Server, tmp_path: Pa
     [
         (["--poll-first", "10", "--poll-longest", "30", "--poll-limit", "100"], [10, 20, 30, 30, 10]),
         (["--poll-count", "3"], [5, 10, 20]),
+        (["--poll-first", "900", "--poll-limit", "1800"], [900, 900]),
         (["--poll-limit", "0"], []),
         (["--no-wait"], []),
     ],

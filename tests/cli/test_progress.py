@@ -28,14 +28,19 @@ def test_a_terminal_shows_the_step_and_counts_down(server: Server, tmp_path: Pat
     arguments = ("enroll", server.url, "--cn", "phone", "--challenge-env", "CHALLENGE", "--out", str(tmp_path), "--json")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CHALLENGE": PASSWORD, "TERM": "xterm", "COLUMNS": "100"}
     command = [sys.executable, "-m", "hil.cli", *arguments, "--poll-first", "900"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment)
-    os.close(theirs)
-    shown = b""
-    while not re.search(rb"poll 1 in 89\d s", shown):
-        shown += os.read(ours, 65536)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=PATIENCE)
-    os.close(ours)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            for _ in range(10_000):
+                shown += os.read(ours, 65536)
+                if re.search(rb"poll 1 in 89\d s", shown):
+                    break
+        finally:
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=PATIENCE)
+            os.close(ours)
+    assert b"poll 1 in 89" in shown
     assert process.returncode == 130
     assert said.startswith(b"{")
     assert PASSWORD.encode() not in shown + said

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from cli_rig import PatientClock, Server, facts, killing, pair, run
-from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from typer.testing import Result
 
 from hil.cli.pem import read_certificates
 from hil.clock import Clock
@@ -89,6 +89,7 @@ def test_a_ca_that_answers_with_the_old_certificate_has_not_renewed(server: Serv
     before = content(enrolled)
     done = renew(server, enrolled, "--same-key")
     assert (done.exit_code, facts(done)["reason"]) == (4, "reply refused")
+    assert "old certificate" in facts(done)["text"]
     assert content(enrolled).items() > before.items()
 
 
@@ -138,6 +139,17 @@ def test_the_new_pair_can_go_elsewhere_but_over_no_other(server: Server, enrolle
     pair(elsewhere)
     assert isinstance(renew(server, enrolled, "--out", elsewhere).exception, Misuse)
     assert renew(server, elsewhere, "--out", elsewhere).exit_code == 0
+
+
+def test_links_to_the_pair_stay_links(server: Server, enrolled: Path, tmp_path: Path) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    for name in ("client.pem", "client.key"):
+        (links / name).symlink_to(enrolled / name)
+    old, _ = pair(enrolled)
+    assert renew(server, links).exit_code == 0
+    assert pair(enrolled)[0] == pair(links)[0] != old
+    assert all(link.is_symlink() for link in links.iterdir())
 
 
 def test_until_the_new_one_is_there_the_old_pair_stays(server: Server, enrolled: Path) -> None:

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from hil.cli.pem import key_pem
 from hil.clock import ScaledClock
 from hil.errors import Misuse
+from hil.reference.store import key_pem
 from hil.scep.authority import Authority
 from hil.scep.ca import CaService
 from hil.scep.endpoint import Endpoint

@@ -10,7 +10,7 @@ from hil.scep.authority import Authority
 from hil.scep.certificate import Certificate
 from hil.scep.client import ServerView
 from hil.scep.csr import build_csr, read_csr
-from hil.scep.trust import KnownCertificates, UntrustedCa, chain_above, fingerprint, read_fingerprint, trusted
+from hil.scep.trust import Fingerprint, KnownCertificates, UntrustedCa, chain_above, fingerprint, read_fingerprint, trusted
 
 CLOCK = ScaledClock()
 ROOT = Authority.create("Root", CLOCK, key_bits=1024)
@@ -19,7 +19,7 @@ STRANGER = Authority.create("Issuing", CLOCK, key_bits=1024, ra=True)
 CA, RAS = GENUINE.certificate, GENUINE.certificates[:2]
 
 
-def pinned(certificate: Certificate) -> object:
+def pinned(certificate: Certificate) -> Fingerprint:
     return read_fingerprint(fingerprint(certificate))
 
 
