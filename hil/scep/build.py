@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hil import asn1
 from hil.asn1 import Fields
 from hil.scep import cms, envelope, messages
-from hil.scep.certificate import Certificate, certificate_of
+from hil.scep.certificate import Certificate
 from hil.scep.cms import degenerate
 from hil.scep.messages import FailInfo, MessageType, PkiStatus
 
@@ -98,11 +98,18 @@ def build_cert_rep(
     return cms.write_signed_data(sealed, attributes, signer=signer, key=key, digest=digest, certificates=(signer,))
 
 
-def sign_again(cert_rep: bytes, *, transaction_id: str, recipient_nonce: bytes, signer: Certificate, key: RSAPrivateKey) -> bytes:
-    """A CertRep that was read and whose signature is valid, by another signature, for another transactionID or nonce.
+def sign_again(
+    cert_rep: bytes,
+    *,
+    transaction_id: str,
+    recipient_nonce: bytes,
+    signer: Certificate,
+    key: RSAPrivateKey,
+    certificates: Sequence[Certificate],
+) -> bytes:
+    """A CertRep, whose signature is valid, signed anew for this transactionID and nonce; `certificates` go beside the signer's.
 
-    Content and all other attributes stay octet for octet, the signer's certificate gives its place to `signer`.
-    Raises `Malformed`.
+    Content and all other attributes stay octet for octet.
     """
     signed = cms.read_signed_data(asn1.read(cert_rep))
     info = signed.signers[0]
@@ -113,9 +120,8 @@ def sign_again(cert_rep: bytes, *, transaction_id: str, recipient_nonce: bytes, 
     replaced = {messages.TRANSACTION_ID, messages.RECIPIENT_NONCE, cms.CONTENT_TYPE, cms.MESSAGE_DIGEST}
     attributes = info.attributes.children if info.attributes else ()
     kept = (each.raw for each in attributes if Fields(each).take(asn1.OID).oid() not in replaced)
-    others = (each for each in map(certificate_of, signed.certificates) if not info.names(each))
     return cms.write_signed_data(
-        signed.content, (*kept, *told), signer=signer, key=key, digest=info.digest, certificates=(signer, *others)
+        signed.content, (*kept, *told), signer=signer, key=key, digest=info.digest, certificates=(signer, *certificates)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import unquote
@@ -13,6 +14,7 @@ from hil.clock import Clock
 from hil.scenario import Answer
 from hil.scep.endpoint import HttpReply
 from hil.scep.query import parameters
+from hil.services.events import stamp
 from hil.services.recording import Recording
 from hil.services.relay import Asked, Errand, Relay, Speaker, refused
 from hil.services.upstream import Carrier, Received, Upstream, UpstreamFault
@@ -49,7 +51,7 @@ class ProxyDesk:
         """The CA's answer, or the script's; 502 or 504 and a fault where the CA gives none that can be passed on."""
         if call.method not in ("GET", "POST"):
             return HttpReply(405, "text/plain", f"{call.method} is not passed on\n".encode())
-        exchange = _Exchange(self._clock, call)
+        exchange = _Exchange(call, self._clock.now(), datetime.now(UTC))
         operation = unquote(parameters(call.target).get("operation", ""))
         if operation == "PKIOperation":
             async with self._turn:
@@ -57,7 +59,7 @@ class ProxyDesk:
         else:
             reply = await self._tell(exchange)
             if operation == "GetCACert":
-                self._relay.learn(reply.body)
+                await self._work(lambda: self._relay.learn(reply.body))
         await self._work(lambda: exchange.record(self._recording, reply))
         return reply
 
@@ -85,15 +87,16 @@ class ProxyDesk:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
+@dataclass
 class _Exchange:
     """What is known of one exchange, as it goes on."""
 
-    def __init__(self, clock: Clock, call: Call) -> None:
-        self._at, self._real = clock.now(), datetime.now(UTC)
-        self.call = call
-        self.asked: Asked | None = None
-        self.errand: Errand | None = None
-        self.received: Received | None = None
+    call: Call
+    at: datetime
+    real: datetime
+    asked: Asked | None = None
+    errand: Errand | None = None
+    received: Received | None = None
 
     def record(self, recording: Recording, reply: HttpReply) -> None:
         received = self.received
@@ -107,8 +110,8 @@ class _Exchange:
     def _request(self) -> dict[str, object]:
         call = self.call
         return {
-            "at": self._at.isoformat(),
-            "real": self._real.isoformat(),
+            "at": stamp(self.at),
+            "real": stamp(self.real),
             "client": f"{call.address}:{call.port}",
             "method": call.method,
             "target": call.target,

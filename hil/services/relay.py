@@ -232,6 +232,7 @@ class Relay:
                 recipient_nonce=told.recipient_nonce,
                 signer=told.signer,
                 key=told.key,
+                certificates=[each for each in reply.certificates if each.der != reply.signer.der],
             )
             if self._speaker is not None and self._speaker[1].der != reply.signer.der:
                 notes = (*notes, f"the CA signed as {reply.signer.subject}, the speaker is {self._speaker[1].subject}")

@@ -35,6 +35,7 @@ KEY = rsa.generate_private_key(65537, 2048)
 PASSWORD = "only-for-this-test"
 CSR = build_csr(KEY, (("O", "Lab"), ("CN", "19WZ1234567A")), challenge_password=Secret(PASSWORD))
 QUERY = "?operation=PKIOperation"
+_TLS_HANDSHAKE = b"\x16\x03"
 
 
 def url(lab: Lab, device: str = "j179-1") -> str:
@@ -89,6 +90,7 @@ class Server:
         self._answer, self._holds, self._tls = answer, holds, tls
         self._listener = socket.create_server(("127.0.0.1", port))
         self.asked: list[bytes] = []
+        self.arrived = threading.Event()
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/real/pkiclient.exe"
 
@@ -113,20 +115,28 @@ class Server:
             with side:
                 request = _read_request(side)
                 self.asked.append(request)
+                self.arrived.set()
                 side.sendall(self._answer(request))
                 while self._holds and side.recv(65_536):
                     pass
 
 
 def _read_request(side: socket.socket) -> bytes:
-    octets = b""
+    octets = _more(side)
     while b"\r\n\r\n" not in octets:
-        octets += side.recv(65_536)
+        octets += _more(side)
     head, _, body = octets.partition(b"\r\n\r\n")
     lengths = [line.partition(b":")[2] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
     while len(body) < int(lengths[0]) if lengths else False:
-        body += side.recv(65_536)
+        body += _more(side)
     return head + b"\r\n\r\n" + body
+
+
+def _more(side: socket.socket) -> bytes:
+    octets = side.recv(65_536)
+    if not octets or octets.startswith(_TLS_HANDSHAKE):
+        raise ConnectionError("the client has left, or speaks TLS to who does not")
+    return octets
 
 
 def response(body: bytes, content_type: str = "text/plain", status: str = "200 OK", extra: str = "") -> bytes:

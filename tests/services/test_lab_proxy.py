@@ -374,19 +374,13 @@ def test_phones_at_once_do_not_mix(lab: Lab, authority: Authority) -> None:
 
 
 def test_a_lab_stops_while_the_ca_holds_its_answer_back(authority: Authority, tmp_path: Path) -> None:
-    asked = threading.Event()
-
-    def hold(_: bytes) -> bytes:
-        asked.set()
-        return b""
-
-    with Server(hold, holds=True) as server:
+    with Server(lambda _: b"", holds=True) as server:
         lab = Lab(clock=ScaledClock(), authority=authority, state=tmp_path / "held")
         lab.start()
         lab.forward("j179-1", 1, Upstream(server.url))
         with socket.create_connection(("127.0.0.1", lab.http_port), timeout=20) as sock:
             sock.sendall(f"GET {scep_path('j179-1', 1)} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
-            assert asked.wait(60)
+            assert server.arrived.wait(60)
             lab.stop()
             assert sock.recv(1) == b""
 
