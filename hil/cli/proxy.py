@@ -63,7 +63,7 @@ def proxy(
         seat = Seat(_DEVICE, _SLOT, desk, events, Ledger(record / "ca-ledger.jsonl"))
         with _listener(host, port) as listener:
             place = f"http://{host}:{listener.getsockname()[1]}"
-            console.print(f"{place}{scep_path(_DEVICE, _SLOT)}, or any other path there, is now {upstream}")
+            console.print(Text(f"{place}{scep_path(_DEVICE, _SLOT)}, or any other path there, is now {upstream}"))
             asyncio.run(_serve(seat, listener, events, console))
 
 
