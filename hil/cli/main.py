@@ -16,6 +16,7 @@ from hil.cli.getca import getca
 from hil.cli.getcert import getcert
 from hil.cli.getcrl import getcrl
 from hil.cli.nextca import nextca
+from hil.cli.proxy import proxy
 from hil.cli.renew import renew
 from hil.errors import LabFault, Misuse
 
@@ -37,6 +38,7 @@ app.command()(getcert)
 app.command()(power.power)
 app.command()(power.recover)
 app.command()(prove.prove)
+app.command()(proxy)
 app.command()(report.report)
 app.add_typer(settings.app, name="settings")
 
