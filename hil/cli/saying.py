@@ -9,8 +9,9 @@ from typing import Any
 
 import typer
 
+from hil.errors import LabFault
 from hil.scep.client import Rejected, ReplyRefused
-from hil.scep.http import ScepHttpError, TlsFault, TransportFault
+from hil.scep.http import ScepHttpError, TlsFault
 from hil.scep.trust import UntrustedCa
 
 Facts = MutableMapping[str, Any]
@@ -18,30 +19,35 @@ Facts = MutableMapping[str, Any]
 EXIT_CODES = {"issued": 0, "done": 0, "not due": 0, "rejected": 1, "pending": 3, "no answer": 4, "interrupted": 130}
 """By outcome; what the caller did wrong ends with 2 and says so on stderr."""
 
-REASONS = (
-    (UntrustedCa, "untrusted CA"),
-    (ReplyRefused, "reply refused"),
-    (ScepHttpError, "HTTP error"),
-    (TlsFault, "TLS"),
-    (TransportFault, "no connection"),
-)
-"""Why there is no answer that can be used: the first that fits."""
-
 
 @contextmanager
 def said(facts: Facts, as_json: bool) -> Iterator[None]:
     """Say `facts` once the body is through, or why it is not, and end with the exit code of `facts["outcome"]`."""
     try:
         yield
-    except tuple(kind for kind, _ in REASONS) as fault:
-        reason = next(name for kind, name in REASONS if isinstance(fault, kind))
-        facts.update(outcome="no answer", reason=reason, text=str(fault))
+    except LabFault as fault:
+        facts.update(outcome="no answer", reason=reason_of(fault), text=str(fault))
     except KeyboardInterrupt:
         facts.update(outcome="interrupted")
     typer.echo(json.dumps(facts, indent=1) if as_json else "\n".join(_lines(facts)))
     code = EXIT_CODES[str(facts["outcome"])]
     if code:
         raise typer.Exit(code)
+
+
+def reason_of(fault: LabFault) -> str:
+    """Why there is no answer that can be used, in a word or two."""
+    match fault:
+        case UntrustedCa():
+            return "untrusted CA"
+        case ReplyRefused():
+            return "reply refused"
+        case ScepHttpError(status=status):
+            return f"HTTP {status}"
+        case TlsFault():
+            return "TLS"
+        case _:
+            return "no connection"
 
 
 def blank(*names: str) -> Facts:

@@ -137,7 +137,7 @@ def test_what_getca_wrote_is_what_the_others_take(server: Server, ndes: Authorit
 
 def test_a_ca_without_the_operation_is_no_answer(server: Server) -> None:
     done = run("nextca", server.url, "--json")
-    assert (done.exit_code, facts(done)["reason"]) == (4, "HTTP error")
+    assert (done.exit_code, facts(done)["reason"]) == (4, "HTTP 404")
 
 
 def test_the_ca_to_come_is_believed_by_the_current_one(server: Server, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_too_many_polls_without_an_answer_end_it_and_the_next_run_goes_on(server
     server.script(Pend(), *6 * [HttpError(503)], Issue())
     done = enroll(server, tmp_path / "out")
     assert done.exit_code == 4
-    assert (facts(done)["outcome"], facts(done)["reason"]) == ("no answer", "HTTP error")
+    assert (facts(done)["outcome"], facts(done)["reason"]) == ("no answer", "HTTP 503")
     again = enroll(server, tmp_path / "out")
     assert again.exit_code == 0
     assert facts(again)["transaction_id"] == facts(done)["transaction_id"]
