@@ -60,8 +60,8 @@ class CaService:
     """Answers the n-th request by the n-th entry of `script`, the last one repeating; safe among threads.
 
     Only requests for a certificate take an entry; one that comes again octet for octet gets its
-    first answer again. A `Pend` holds its transaction for that many answers; the entry after it
-    answers the next CertPoll. `identifier` is the CA identifier that must be asked for (None: any).
+    first answer again, unless that was PENDING. A `Pend` holds its transaction for that many
+    answers; the entry after it answers the next CertPoll. `identifier` is the CA identifier that must be asked for (None: any).
     Replies take digest and cipher of the request unless `digest` and `cipher` are given, and say in
     failInfoText why they refuse if `tells_why`. Digests and ciphers named in `refused` are badAlg.
     `successor` is the CA that GetNextCACert shows, and
@@ -105,7 +105,7 @@ class CaService:
         self._lock = threading.Lock()
         self._position = 0
         self._pending: dict[str, _Transaction] = {}
-        self._answered = Answered[ScriptedReply](keeps=lambda reply: reply.status is not None)
+        self._answered = Answered[ScriptedReply](keeps=lambda reply: reply.status not in (None, PkiStatus.PENDING))
 
     def get_ca_caps(self, identifier: str) -> bytes:
         """The capabilities, one a line (section 3.5.2)."""
