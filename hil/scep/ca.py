@@ -63,7 +63,8 @@ class CaService:
     first answer again, unless that was PENDING. A `Pend` holds its transaction for that many
     answers; the entry after it answers the next CertPoll. `identifier` is the CA identifier that must be asked for (None: any).
     Replies take digest and cipher of the request unless `digest` and `cipher` are given, and say in
-    failInfoText why they refuse if `tells_why`. Digests and ciphers named in `refused` are badAlg.
+    failInfoText why they refuse if `tells_why`; FAILURE and PENDING have a content of no octets if
+    `empty_content`, else none. Digests and ciphers named in `refused` are badAlg.
     `successor` is the CA that GetNextCACert shows, and
     advertises. GetCert and GetCRL answer from `register`. Every PKIOperation is told to `ledger`.
     """
@@ -84,6 +85,7 @@ class CaService:
         register: Register | None = None,
         tells_why: bool = False,
         refused: Collection[str] = (),
+        empty_content: bool = False,
         ledger: Callable[[LedgerEntry], None] = lambda _: None,
     ) -> None:
         self._authority = authority
@@ -100,6 +102,7 @@ class CaService:
         self._register = register or Register()
         self._tells_why = tells_why
         self._refused = frozenset(refused)
+        self._empty_content = empty_content
         self._ledger = ledger
         self._capabilities = tuple(capabilities)
         self._lock = threading.Lock()
@@ -312,6 +315,7 @@ class CaService:
             recipient=request.signer if status is PkiStatus.SUCCESS else None,
             fail_info=decision.fail_info,
             fail_info_text=decision.text if self._tells_why else None,
+            empty_content=self._empty_content,
         )
 
     def _with_chain(self, leaf: Certificate, script: Answer | None) -> tuple[Certificate, ...]:

@@ -35,7 +35,7 @@ class Persona:
 
     `cipher` and `digest` are those of its replies, None where it takes the request's. `refused` are
     the digests and ciphers it does not take. `named` means that the CA's name must be asked for.
-    `path` is that of such a server's URL.
+    `path` is that of such a server's URL. With `empty_content` FAILURE and PENDING have a content of no octets.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Persona:
     refused: frozenset[str] = frozenset()
     named: bool = False
     tells_why: bool = False
+    empty_content: bool = False
     ra: bool = False
     receiver: bool = False
 
@@ -87,6 +88,7 @@ class Persona:
             register=register,
             tells_why=self.tells_why,
             refused=self.refused,
+            empty_content=self.empty_content,
             ledger=ledger,
         )
 
@@ -134,7 +136,8 @@ _RFC8894 = Persona(
 _EJBCA = Persona(
     name="ejbca",
     source="EJBCA 4, its source and its manual on SCEP in CA mode: end entity by CN and password, status New needed and "
-    "Generated set by issuance; single DES; HTTP 400 without message, which holds the CA's name",
+    "Generated set by issuance; single DES; HTTP 400 without message, which holds the CA's name; FAILURE and PENDING "
+    "with an empty content (its ScepResponseMessage)",
     signer=_by_end_entity,
     capabilities=("POSTPKIOperation", "SHA-1"),
     cipher="des-cbc",
@@ -142,6 +145,7 @@ _EJBCA = Persona(
     http=_OLD_EJBCA,
     path="/ejbca/publicweb/apply/scep/bench/pkiclient.exe",
     named=True,
+    empty_content=True,
 )
 _SYSTEM_MANAGER = replace(
     _EJBCA,
