@@ -61,12 +61,12 @@ class CaService:
 
     Only requests for a certificate take an entry; one that comes again octet for octet gets its
     first answer again, unless that was PENDING. A `Pend` holds its transaction for that many
-    answers; the entry after it answers the next CertPoll. `identifier` is the CA identifier that must be asked for (None: any).
-    Replies take digest and cipher of the request unless `digest` and `cipher` are given, and say in
-    failInfoText why they refuse if `tells_why`; FAILURE and PENDING have a content of no octets if
-    `empty_content`, else none. Digests and ciphers named in `refused` are badAlg.
-    `successor` is the CA that GetNextCACert shows, and
-    advertises. GetCert and GetCRL answer from `register`. Every PKIOperation is told to `ledger`.
+    answers; the entry after it answers the next CertPoll. `identifier` is the CA identifier that
+    must be asked for (None: any). Replies take digest and cipher of the request unless `digest` and
+    `cipher` are given, and say in failInfoText why they refuse if `tells_why`; FAILURE and PENDING
+    have a content of no octets if `empty_content`, else none. Digests and ciphers named in `refused`
+    are badAlg, messages named in `lacks` badRequest. `successor` is the CA that GetNextCACert shows,
+    and advertises. GetCert and GetCRL answer from `register`. Every PKIOperation is told to `ledger`.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class CaService:
         register: Register | None = None,
         tells_why: bool = False,
         refused: Collection[str] = (),
+        lacks: Collection[str] = (),
         empty_content: bool = False,
         ledger: Callable[[LedgerEntry], None] = lambda _: None,
     ) -> None:
@@ -102,6 +103,7 @@ class CaService:
         self._register = register or Register()
         self._tells_why = tells_why
         self._refused = frozenset(refused)
+        self._lacks = frozenset(lacks)
         self._empty_content = empty_content
         self._ledger = ledger
         self._capabilities = tuple(capabilities)
@@ -202,6 +204,8 @@ class CaService:
             raise Refused(FailInfo.badAlg, "content cipher")
         if {request.digest, request.content_cipher} & self._refused:
             raise Refused(FailInfo.badAlg, f"digest {request.digest} or cipher {request.content_cipher} is not taken")
+        if request.message_type is not None and request.message_type.name in self._lacks:
+            raise Refused(FailInfo.badRequest, "operation not offered")
         if not request.decrypted:
             # One answer for whatever went wrong, so that it tells nothing about the key (RFC 8894 section 7).
             raise Refused(FailInfo.badMessageCheck, "envelope")

@@ -90,6 +90,11 @@ KNOWN: Mapping[str, Known] = {
         "errNotImplemented in micromdm/scep scep/scep.go",
         r"500 not implemented",
     ),
+    "e1": Known(
+        "no fault: EJBCA has no GetCert, and its personas refuse it",
+        "EJBCA's maintainers on its mailing list, 27 September 2013, the persona's source",
+        r"badRequest",
+    ),
     "n1": Known(
         "no fault: a CA that takes only what RFC 8894 makes mandatory refuses DES and triple DES",
         "RFC 8894 section 2.9, the persona's source",
@@ -149,6 +154,7 @@ _GET = "GET PKCSReq 405"
 _expect("c4", "certmonger", ["modern"], {ENROL: (_GET,), POLL: (_GET, _GET), BAD_PASSWORD: (_GET,)})
 _expect("c5", "certmonger", ["rfc8894", "ndes"], {RENEW: _ISSUED})
 _expect("m1", "hil client", [SCEPSERVER], {GET_CERT: ("POST GetCert 500",), GET_CRL: ("POST GetCRL 500",)})
+_expect("e1", "hil client", _OF_EJBCA, {GET_CERT: ("POST GetCert FAILURE badRequest",)})
 _expect("n1", "hil client", ["modern"], dict.fromkeys(CIPHERS[:2], _BAD_ALG))
 
 
