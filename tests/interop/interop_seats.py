@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ GATEWAY = "10.66.0.1"
 """The servers' address for phones, beside loopback."""
 PYTHON = sys.executable
 PATIENCE = 80.0
-_PORT = "2016"
+SCEPSERVER_PORT = "2016"
 
 
 def run(*command: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[bytes]:
@@ -95,18 +96,15 @@ class Servers:
             sntp_port=123,
         )
         self._addresses = (f"127.0.1.{number}" for number in itertools.count(1))
-        self._scepserver: subprocess.Popen[str] | None = None
+        self._running = ExitStack()
 
     def __enter__(self) -> Servers:
-        self._scepserver = _scepserver(self._folder, self._key_bits)
-        self.lab.start()
+        self._running.enter_context(scepserver(self._folder / "ca" / SCEPSERVER, self._key_bits))
+        self._running.enter_context(self.lab)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.lab.stop()
-        assert self._scepserver is not None
-        self._scepserver.terminate()
-        self._scepserver.wait(10)
+        self._running.close()
 
     def seat(
         self,
@@ -159,7 +157,7 @@ class Servers:
 
     def _seat_at_scepserver(self, common_name: str, host: str) -> Seat:
         """Every seat has an address of its own, since the path of its URL is always the same."""
-        address = f"{next(self._addresses) if host == '127.0.0.1' else host}:{_PORT}"
+        address = f"{next(self._addresses) if host == '127.0.0.1' else host}:{SCEPSERVER_PORT}"
         return Seat(
             server=SCEPSERVER,
             url=f"http://{address}/scep",
@@ -173,19 +171,23 @@ class Servers:
         )
 
 
-def _scepserver(folder: Path, key_bits: int) -> subprocess.Popen[str]:
-    """The server, once it says that it listens; what it says later is read so that it never blocks."""
-    depot, nothing = folder / "ca" / SCEPSERVER, subprocess.DEVNULL
+@contextmanager
+def scepserver(depot: Path, key_bits: int = 2048) -> Iterator[None]:
+    """Debian's scepserver with a fresh CA in `depot`, once it says that it listens; what it says later is read, lest it block."""
     must("scepserver", "ca", "-init", "-organization", "Lab", "-keySize", str(key_bits), "-depot", depot)
-    command = ["scepserver", "-depot", str(depot), "-port", _PORT, f"-challenge={PASSWORD}", "-allowrenew", "0"]
-    command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
-    server = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE, text=True)
-    assert server.stderr is not None
-    for line in server.stderr:
-        if "listening" in line:
-            threading.Thread(target=server.stderr.read, daemon=True).start()
-            return server
-    raise RuntimeError(f"scepserver ended with {server.wait()}")
+    command = ["scepserver", "-depot", str(depot), "-port", SCEPSERVER_PORT, f"-challenge={PASSWORD}", "-allowrenew", "0"]
+    command, nothing = ["setpriv", "--pdeathsig", "KILL", "--", *command], subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        if not any("listening" in line for line in server.stderr):
+            raise RuntimeError(f"scepserver ended with {server.wait()}")
+        reader = threading.Thread(target=server.stderr.read)
+        reader.start()
+        try:
+            yield
+        finally:
+            server.terminate()
+            reader.join(10)
 
 
 def missing_programs() -> list[str]:
