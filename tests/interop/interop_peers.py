@@ -10,6 +10,7 @@ from interop_cells import POLL, RENEW
 from interop_seats import Seat, must, run, said
 
 CERTMONGER = "/usr/lib/certmonger/certmonger-session"
+_WAIT = ("-w", "--wait-timeout", "60")
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,15 @@ class Certmonger:
         secret.write_text(password)
         lines = []
         if operation == RENEW:
-            lines.append(["getcert", "rekey", "-s", "-i", "it", "-l", secret, "-w", "--wait-timeout", "20"])
+            lines.append(["getcert", "rekey", "-s", "-i", "it", "-l", secret, *_WAIT])
         else:
             ca = ["-c", "lab", "-u", seat.url, "-R", seat.anchor, "-N", seat.anchor]
             lines.append(["getcert", "add-scep-ca", "-s", *ca, *(["-i", seat.identifier] if seat.identifier else [])])
             subject = ["-N", f"CN={seat.common_name},O=Lab,C=US", "-g", self._key_bits, "-l", secret]
             files = ["-f", certificate, "-k", key]
-            lines.append(["getcert", "request", "-s", "-c", "lab", "-I", "it", *files, *subject, "-w", "--wait-timeout", "20"])
+            lines.append(["getcert", "request", "-s", "-c", "lab", "-I", "it", *files, *subject, *_WAIT])
         if operation == POLL:
-            lines.append(["getcert", "resubmit", "-s", "-i", "it", "-w", "--wait-timeout", "20"])
+            lines.append(["getcert", "resubmit", "-s", "-i", "it", *_WAIT])
         lines.append(["getcert", "list", "-s", "-i", "it"])
         told, script = folder / "told", folder / "script"
         script.write_text(f"exec >{shlex.quote(str(told))} 2>&1\n" + "".join(f"{shlex.join(map(str, line))}\n" for line in lines))
