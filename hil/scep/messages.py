@@ -10,13 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
-from hil.scep import cms, envelope
+from hil.scep import algorithms, cms, envelope
 from hil.scep.algorithms import Undecryptable
 from hil.scep.attributes import Attributes, Remarks
 from hil.scep.certificate import Certificate, certificate_of, leaf_for
 from hil.scep.cms import SignedData
 from hil.scep.crl import Crl, crl_of
 from hil.scep.csr import CHALLENGE_PASSWORD, Csr, read_csr
+from hil.scep.envelope import EnvelopedData
 from hil.scep.signature import verify
 from hil.secret import Secret
 
@@ -50,6 +51,7 @@ class MessageType(IntEnum):
 
     CertRep = 3
     RenewalReq = 17
+    UpdateReq = 18  # of the drafts alone
     PKCSReq = 19
     CertPoll = 20
     GetCert = 21
@@ -124,14 +126,14 @@ def read_message(data: bytes, *, keys: Sequence[RSAPrivateKey] = (), certificate
     if element.end != len(data):
         remarks.notes.append(f"{len(data) - element.end} octets after the message")
     if len(signed.signers) > 1:
-        remarks.problems.append(f"{len(signed.signers)} signatures; the first is read")
+        remarks.problems.append(f"{len(signed.signers)} signatures; the first with a messageType is read")
     message = _outside(signed, certificates, remarks)
     if signed.content == b"":
         remarks.notes.append("empty content where there should be none")
     if signed.content and message.status in (PkiStatus.FAILURE, PkiStatus.PENDING):
         remarks.problems.append(f"a CertRep {message.status.name} with content")
     if signed.content:
-        message = _inside(message, signed.content, keys, remarks)
+        message = _inside(message, signed.content, keys, (*message.certificates, *certificates), remarks)
     elif message.message_type is not MessageType.CertRep or message.status is PkiStatus.SUCCESS:
         remarks.problems.append("no pkcsPKIEnvelope")
     if element.liberties:
@@ -196,7 +198,7 @@ def read_capabilities(body: bytes) -> tuple[str, ...]:
 
 def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks) -> PkiMessage:
     """All that is signed in the open: attributes, certificates, signature."""
-    signer_info = signed.signers[0]
+    signer_info = next((info for info in signed.signers if info.has(MESSAGE_TYPE)), signed.signers[0])
     carried = _certificates(signed.certificates, remarks)
     remarks.notes += signer_info.notes
     attributes = Attributes(signer_info.attributes, remarks)
@@ -229,7 +231,9 @@ def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks)
     )
 
 
-def _inside(message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], remarks: Remarks) -> PkiMessage:
+def _inside(
+    message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], known: Sequence[Certificate], remarks: Remarks
+) -> PkiMessage:
     """What the envelope says, opened if one of the keys is its recipient's."""
     try:
         element = asn1.read(content)
@@ -239,13 +243,13 @@ def _inside(message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], 
         remarks.notes += sealed.notes
         if element.liberties:
             remarks.notes.append(f"BER in the pkcsPKIEnvelope: {', '.join(element.liberties)}")
-        if len(sealed.recipients) != 1:
-            remarks.notes.append(f"{len(sealed.recipients)} recipients")
+        if len(sealed.recipients) + sealed.others != 1:
+            remarks.notes.append(f"{len(sealed.recipients) + sealed.others} recipients")
         if not keys:
             return message
         inner = sealed.open(keys, _is_believable)
     except Undecryptable:
-        remarks.problems.append("none of the keys given opens the pkcsPKIEnvelope")
+        _explain(sealed, keys, known, remarks)
         return message
     except Malformed as error:
         remarks.problems.append(f"pkcsPKIEnvelope: {error}")
@@ -253,10 +257,28 @@ def _inside(message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], 
     return _content(replace(message, decrypted=True, content=inner), inner, remarks)
 
 
+def _explain(sealed: EnvelopedData, keys: Sequence[RSAPrivateKey], known: Sequence[Certificate], remarks: Remarks) -> None:
+    """Why no key opened the envelope: that its recipient's key is not at hand is no fault of the message."""
+    if not sealed.readable:
+        remarks.notes.append(f"content cipher {sealed.content_cipher} cannot be decrypted here")
+        return
+    given = {algorithms.public_key_der(key) for key in keys}
+    for recipient in sealed.recipients:
+        holder = next((certificate for certificate in known if recipient.names(certificate)), None)
+        if holder is None:
+            remarks.notes.append(f"sealed for {recipient.name}; none of the keys given opens it")
+        elif holder.public_key_der not in given:
+            remarks.notes.append(f"sealed for {holder.subject}, whose key is not given")
+        else:
+            remarks.problems.append(f"the key of {holder.subject}, its recipient, does not open the pkcsPKIEnvelope")
+
+
 def _content(message: PkiMessage, inner: bytes, remarks: Remarks) -> PkiMessage:
     """CSR or certificates out of a decrypted envelope, by the message's type."""
+    if after := len(inner) - asn1.read(inner).end:
+        remarks.notes.append(f"{after} octets after the content of the pkcsPKIEnvelope")
     try:
-        if message.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, None):
+        if message.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq, None):
             csr = read_csr(inner)
             if not csr.signature_valid:
                 remarks.problems.append("the CSR's signature does not verify")
@@ -274,15 +296,13 @@ def _content(message: PkiMessage, inner: bytes, remarks: Remarks) -> PkiMessage:
 
 
 def _is_believable(content: bytes) -> bool:
-    """Whether decrypted octets are one whole structure that SCEP encloses, so that a wrong key cannot pass.
+    """Whether decrypted octets begin with one whole structure that SCEP encloses, so that a wrong key cannot pass.
 
     These are a CertificationRequest, a ContentInfo with certificates, an IssuerAndSubject and an
     IssuerAndSerialNumber (RFC 8894 section 3.3).
     """
     try:
         element = asn1.read(content).expect(asn1.SEQUENCE)
-        if element.end != len(content):
-            return False
         shape = tuple(child.tag for child in element.children)
         if shape == (asn1.OID, asn1.CONTEXT_0):
             cms.content_of(element, cms.SIGNED_DATA).expect(asn1.SEQUENCE)

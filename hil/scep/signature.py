@@ -24,8 +24,8 @@ def verify(
         return None, False
     if not any(info.names(certificate) for certificate in carried):
         remarks.notes.append("the signer's certificate is not in the message")
-    if info.digest not in algorithms.DIGESTS:
-        remarks.problems.append(f"digest {info.digest} is unknown")
+    if info.digest not in algorithms.READABLE_DIGESTS:
+        remarks.problems.append(f"digest {info.digest} is not one that can be computed")
         return candidates[0], False
     signer = next((c for c in candidates if _signature_matches(signed, info, c, remarks)), None)
     if signer is None:
@@ -46,16 +46,16 @@ def _digest_matches(signed: SignedData, info: SignerInfo, attributes: Attributes
 
 def _signature_matches(signed: SignedData, info: SignerInfo, certificate: Certificate, remarks: Remarks) -> bool:
     """RFC 5652 section 5.4 has the attributes signed in DER's order; some sign the order they send."""
-    digest = algorithms.signature_digest(info.signature_algorithm) or info.digest
-    if digest != info.digest:
-        remarks.notes.append(f"the signature is over {digest}, the content over {info.digest}")
+    scheme = info.scheme.over(info.digest)
+    if scheme.digest != info.digest:
+        remarks.notes.append(f"the signature is over {scheme.digest}, the content over {info.digest}")
     verifies = certificate.public_key.verifies
     if info.attributes is None:
-        return verifies(digest, info.signature, signed.content or b"")
+        return verifies(scheme, info.signature, signed.content or b"")
     received = [child.raw for child in info.attributes.children]
-    if verifies(digest, info.signature, asn1.set_of(received)):
+    if verifies(scheme, info.signature, asn1.set_of(received)):
         return True
-    if verifies(digest, info.signature, asn1.tlv(0x31, *received)):
+    if verifies(scheme, info.signature, asn1.tlv(0x31, *received)):
         remarks.notes.append("the signature is over the attributes in the order sent, which is not DER's")
         return True
     return False
