@@ -203,6 +203,8 @@ def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks)
     remarks.notes += signer_info.notes
     attributes = Attributes(signer_info.attributes, remarks)
     signer, valid = verify(signed, signer_info, carried, tuple(given), attributes, remarks)
+    if signer_info.attributes is not None and not attributes.has(cms.CONTENT_TYPE):
+        remarks.problems.append("no contentType among the signed attributes")
     message_type = attributes.member(MESSAGE_TYPE, MessageType, "messageType")
     reply = message_type is MessageType.CertRep
     status = attributes.member(PKI_STATUS, PkiStatus, "pkiStatus", required=reply)

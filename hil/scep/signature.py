@@ -20,9 +20,12 @@ def verify(
     """The signer's certificate and whether digest and signature are right."""
     candidates = [certificate for certificate in carried + given if info.names(certificate)]
     if not candidates:
+        candidates = [certificate for certificate in carried + given if info.means(certificate)]
+        remarks.notes += ["the signer is named in another encoding than its certificate has"] if candidates else []
+    if not candidates:
         remarks.problems.append("no certificate for the signer")
         return None, False
-    if not any(info.names(certificate) for certificate in carried):
+    if not any(certificate in carried for certificate in candidates):
         remarks.notes.append("the signer's certificate is not in the message")
     if info.digest not in algorithms.READABLE_DIGESTS:
         remarks.problems.append(f"digest {info.digest} is not one that can be computed")
