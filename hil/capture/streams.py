@@ -210,7 +210,8 @@ class Connection:
             self._finish(passed)
         if self._rounds:
             answered = self._rounds.popleft()
-            message.bodiless = answered.request.method == "HEAD"
+            tunnel = answered.request.method == "CONNECT" and message.status < 300
+            message.bodiless = tunnel or answered.request.method == "HEAD"
             message.keep = answered.request.keep
             self._answers[id(message)] = answered
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,10 +19,10 @@ from hil.capture.keys import load_key
 from hil.capture.transcript import read_capture
 from hil.errors import Misuse
 from hil.scep.messages import read_message
+from hil.scep.wrapping import unwrapped
 
 REMEDY = "name a capture or a pkiMessage"
 MAX_MESSAGE = 64 * 2**20
-PEM = re.compile(rb"-----BEGIN [A-Z0-9 #]+-----([A-Za-z0-9+/=\s]+)-----END")
 
 Entry = dict[str, Any]
 
@@ -67,22 +64,10 @@ def _read(file: Path, keys: list[RSAPrivateKey], *, show_secrets: bool) -> tuple
     except OSError as error:
         raise Misuse(f"cannot be read: {error.strerror}", file=file, remedy=REMEDY) from error
     try:
-        message = read_message(_octets(data), keys=keys)
+        message = read_message(unwrapped(data)[0], keys=keys)
     except Malformed as error:
         raise Misuse(f"neither a capture nor a pkiMessage: {error}", file=file, remedy=REMEDY) from error
     return [bare_message_json(1, message, show_secrets=show_secrets)], ()
-
-
-def _octets(data: bytes) -> bytes:
-    """The message itself, out of PEM or base64 where it is text."""
-    pem = PEM.search(data)
-    text = pem[1] if pem else data
-    if pem or not data.startswith(b"\x30"):
-        try:
-            return base64.b64decode(b"".join(text.split()), validate=True)
-        except binascii.Error as error:
-            raise Malformed(f"neither DER nor base64: {error}") from error
-    return data
 
 
 def _print(exchanges: list[Entry], problems: list[str]) -> None:

@@ -43,7 +43,18 @@ SENDER_NONCE = "2.16.840.1.113733.1.9.5"
 RECIPIENT_NONCE = "2.16.840.1.113733.1.9.6"
 TRANSACTION_ID = "2.16.840.1.113733.1.9.7"
 FAIL_INFO_TEXT = "1.3.6.1.5.5.7.24.1"
-_MAX_CAPABILITIES = 64
+CAPABILITIES = (
+    "AES",
+    "DES3",
+    "GetNextCACert",
+    "POSTPKIOperation",
+    "Renewal",
+    "SHA-1",
+    "SHA-256",
+    "SHA-512",
+    "SCEPStandard",
+)
+_MAX_CAPABILITIES, _MAX_CAPABILITY = 64, 40
 
 
 class MessageType(IntEnum):
@@ -123,8 +134,6 @@ def read_message(data: bytes, *, keys: Sequence[RSAPrivateKey] = (), certificate
     if not signed.signers:
         raise Malformed("a SignedData without a signature is no pkiMessage")
     remarks = Remarks()
-    if element.end != len(data):
-        remarks.notes.append(f"{len(data) - element.end} octets after the message")
     if len(signed.signers) > 1:
         remarks.problems.append(f"{len(signed.signers)} signatures; the first with a messageType is read")
     message = _outside(signed, certificates, remarks)
@@ -136,18 +145,24 @@ def read_message(data: bytes, *, keys: Sequence[RSAPrivateKey] = (), certificate
         message = _inside(message, signed.content, keys, (*message.certificates, *certificates), remarks)
     elif message.message_type is not MessageType.CertRep or message.status is PkiStatus.SUCCESS:
         remarks.problems.append("no pkcsPKIEnvelope")
-    if element.liberties:
-        remarks.notes.append(f"BER: {', '.join(element.liberties)}")
+    _note_form(element, data, remarks)
     return replace(message, problems=tuple(remarks.problems), notes=tuple(dict.fromkeys(remarks.notes)))
 
 
-def read_certificates(data: bytes) -> tuple[Certificate, ...]:
-    """The answer to GetCACert: one bare certificate, or a degenerate SignedData (RFC 8894 section 4.2)."""
+def read_certificates(data: bytes, remarks: Remarks | None = None) -> tuple[Certificate, ...]:
+    """The answer to GetCACert: one bare certificate, or a degenerate SignedData (RFC 8894 section 4.2).
+
+    Raises `Malformed`, also where one of them cannot be read; with `remarks` that is a problem, and departures are notes.
+    """
     element = asn1.read(data)
     first = Fields(element).take()
-    if first.tag != asn1.OID:
-        return (certificate_of(element),)
-    return tuple(map(certificate_of, cms.read_signed_data(element).certificates))
+    found = (element,) if first.tag != asn1.OID else cms.read_signed_data(element).certificates
+    if remarks is None:
+        return tuple(map(certificate_of, found))
+    certificates = _certificates(found, remarks)
+    remarks.notes += [f"{certificate.subject}: {oddity}" for certificate in certificates for oddity in certificate.oddities]
+    _note_form(element, data, remarks)
+    return certificates
 
 
 @dataclass(frozen=True)
@@ -176,8 +191,7 @@ def read_next_ca(data: bytes, certificates: Sequence[Certificate]) -> NextCa:
     carried = _certificates(signed.certificates, remarks)
     signer, valid = verify(signed, info, carried, tuple(certificates), Attributes(info.attributes, remarks), remarks)
     told = read_certificates(signed.content) if signed.content else ()
-    if element.liberties:
-        remarks.notes.append(f"BER: {', '.join(element.liberties)}")
+    _note_form(element, data, remarks)
     return NextCa(told, signer, valid, tuple(remarks.problems), tuple(remarks.notes))
 
 
@@ -194,6 +208,27 @@ def read_capabilities(body: bytes) -> tuple[str, ...]:
     """The keywords of a GetCACaps answer (RFC 8894 section 3.5.2), as spelled, however its lines end."""
     lines = (line.strip() for line in body[:65536].decode("ascii", "replace").splitlines())
     return tuple(line for line in lines if line)[:_MAX_CAPABILITIES]
+
+
+def capability_notes(capabilities: Iterable[str]) -> tuple[str, ...]:
+    """Keywords that RFC 8894 section 3.5.2 does not have, or spells otherwise."""
+    spelled = {name.lower(): name for name in CAPABILITIES}
+    notes = []
+    for capability in capabilities:
+        known = spelled.get(capability.lower())
+        if known is None:
+            notes.append(f"capability {capability[:_MAX_CAPABILITY]!r} is none of RFC 8894's")
+        elif known != capability:
+            notes.append(f"capability {known} is written {capability!r}")
+    return tuple(notes)
+
+
+def _note_form(element: Element, data: bytes, remarks: Remarks) -> None:
+    """What BER an answer needed, and what follows it."""
+    if element.end != len(data):
+        remarks.notes.append(f"{len(data) - element.end} octets after the message")
+    if element.liberties:
+        remarks.notes.append(f"BER: {', '.join(element.liberties)}")
 
 
 def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks) -> PkiMessage:
