@@ -160,7 +160,8 @@ class ExchangeReader:
         media = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         speaks = operation == "PKIOperation" and media == PKI_MESSAGE
         if reply.status != 200:
-            remarks.notes.append(f"HTTP {reply.status}" + ("" if speaks else f": {_text(body)}"))
+            told = "" if speaks else _text(body)
+            remarks.notes.append(f"HTTP {reply.status}" + (f": {told}" if told else ""))
         if not reply.whole or (reply.status != 200 and not speaks):
             return _Answer()
         if operation == "PKIOperation":
