@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from hil import asn1
 from hil.asn1 import Malformed
 from hil.capture.bodies import decoded
 from hil.capture.datagrams import mac_text
@@ -162,7 +163,8 @@ class ExchangeReader:
         if reply.status != 200:
             told = "" if speaks else _text(body)
             remarks.notes.append(f"HTTP {reply.status}" + (f": {told}" if told else ""))
-        if not reply.whole or (reply.status != 200 and not speaks):
+        whole = reply.whole or (reply.contiguous and operation != "GetCACaps" and _is_structure(body))
+        if not whole or (reply.status != 200 and not speaks):
             return _Answer()
         if operation == "PKIOperation":
             if media != PKI_MESSAGE:
@@ -222,6 +224,14 @@ def _mismatches(request: PkiMessage, reply: PkiMessage) -> list[str]:
     if reply.recipient_nonce is not None and reply.recipient_nonce != request.sender_nonce:
         found.append("reply: recipientNonce is not the request's senderNonce")
     return found
+
+
+def _is_structure(body: bytes) -> bool:
+    """Whether a body tells its own end and that has been seen, though not the connection's."""
+    try:
+        return asn1.read(body).tag == asn1.SEQUENCE
+    except Malformed:
+        return False
 
 
 def _body(name: str, message: Message, remarks: Remarks) -> bytes:

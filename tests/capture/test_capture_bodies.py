@@ -216,6 +216,28 @@ def test_the_next_ca_is_what_the_current_one_signed(workshop: Any, said: SimpleN
     assert unsigned.problems == ("reply: no certificates: the next CA's certificates are not signed",)
 
 
+@pytest.mark.parametrize("ending", ["reset", "capture", "counted"])
+def test_a_reply_that_is_complete_but_for_its_connections_end_is_read(workshop: Any, said: SimpleNamespace, ending: str) -> None:
+    talk = workshop.Talk()
+    counted = f"Content-Length: {len(said.reply()) + 9}\r\n" if ending == "counted" else ""
+    head = f"HTTP/1.0 200 OK\r\n{PKI}{counted}\r\n".encode()
+
+    def exchange(body: bytes) -> Exchange:
+        packets = [*talk.opening(), talk.ask(post(workshop, said.request)), talk.answer(head + body)]
+        if ending == "reset":
+            packets.append(talk.segment(False, flags=4))
+        found: Exchange = workshop.of(packets).exchanges[-1]
+        return found
+
+    read = exchange(said.reply())
+    assert read.reply is not None
+    assert read.reply.signature_valid
+    assert len(read.problems) == 1
+    cut = exchange(said.reply()[:-1])
+    assert cut.reply is None
+    assert len(cut.problems) == 1
+
+
 def test_what_follows_a_tunnel_is_read(workshop: Any, said: SimpleNamespace) -> None:
     talk = workshop.Talk(server_port=3128)
     packets = [
