@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
-from hil.scep import algorithms, names
+from hil.scep import algorithms
 from hil.scep.certificate import Certificate
 from hil.scep.public_key import Scheme, read_scheme
 
@@ -49,15 +49,6 @@ class SignerInfo:
     def names(self, certificate: Certificate) -> bool:
         """Whether the certificate is the one that this signature names."""
         return certificate.is_named(self.issuer_and_serial, self.key_identifier)
-
-    def means(self, certificate: Certificate) -> bool:
-        """Whether issuer and serial number are the certificate's, however encoded (RFC 5280 section 7.1)."""
-        if self.issuer_and_serial is None:
-            return False
-        fields = Fields(asn1.read(self.issuer_and_serial))
-        issuer, serial = fields.take(asn1.SEQUENCE), fields.take(asn1.INTEGER)
-        theirs = names.rfc4514(names.read_name(issuer))
-        return serial.integer() == certificate.serial and names.folded(theirs) == names.folded(certificate.issuer)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hil import asn1
-from hil.scep import algorithms, cms
+from hil.asn1 import Fields, Malformed
+from hil.scep import algorithms, cms, names
 from hil.scep.attributes import Attributes, Remarks
 from hil.scep.certificate import Certificate
 from hil.scep.cms import SignedData, SignerInfo
@@ -20,7 +21,7 @@ def verify(
     """The signer's certificate and whether digest and signature are right."""
     candidates = [certificate for certificate in carried + given if info.names(certificate)]
     if not candidates:
-        candidates = [certificate for certificate in carried + given if info.means(certificate)]
+        candidates = _meant(info, carried + given)
         remarks.notes += ["the signer is named in another encoding than its certificate has"] if candidates else []
     if not candidates:
         remarks.problems.append("no certificate for the signer")
@@ -35,6 +36,19 @@ def verify(
         remarks.problems.append("the signature does not verify")
         return candidates[0], False
     return signer, _digest_matches(signed, info, attributes, remarks)
+
+
+def _meant(info: SignerInfo, certificates: tuple[Certificate, ...]) -> list[Certificate]:
+    """Those whose issuer and serial number are the signer's however both are encoded (RFC 5280 section 7.1)."""
+    if info.issuer_and_serial is None:
+        return []
+    fields = Fields(asn1.read(info.issuer_and_serial))
+    try:
+        issuer = names.folded(names.rfc4514(names.read_name(fields.take(asn1.SEQUENCE))))
+        serial = fields.take(asn1.INTEGER).integer()
+    except Malformed:
+        return []
+    return [one for one in certificates if one.serial == serial and names.folded(one.issuer) == issuer]
 
 
 def _digest_matches(signed: SignedData, info: SignerInfo, attributes: Attributes, remarks: Remarks) -> bool:

@@ -77,6 +77,9 @@ def test_a_signer_named_in_another_encoding_is_found_and_noted(key: RSAPrivateKe
         assert message.signature_valid is found
         assert ("the signer is named in another encoding than its certificate has" in message.notes) is found
         assert "no contentType among the signed attributes" in message.problems
+    nobody = asn1.sequence(asn1.sequence(asn1.null()), asn1.null())
+    data = _signed(key, signer, attributes, asn1.set_of(attributes), b"x", named=nobody)
+    assert "no certificate for the signer" in read_message(data).problems
 
 
 def test_many_recipients_cost_nothing(key: RSAPrivateKey, signer: Certificate, authority: Authority) -> None:
