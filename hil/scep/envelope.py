@@ -48,8 +48,11 @@ class Recipient:
         if self.issuer_and_serial is None:
             return f"the key with the identifier {(self.key_identifier or b'').hex()}"
         fields = Fields(asn1.read(self.issuer_and_serial))
-        issuer = names.rfc4514(names.read_name(fields.take(asn1.SEQUENCE)))
-        return f"the certificate {fields.take(asn1.INTEGER).integer():x} of {issuer}"
+        try:
+            issuer = names.rfc4514(names.read_name(fields.take(asn1.SEQUENCE)))
+            return f"the certificate {fields.take(asn1.INTEGER).integer():x} of {issuer}"
+        except Malformed:
+            return "a recipient whose name cannot be read"
 
 
 @dataclass(frozen=True)

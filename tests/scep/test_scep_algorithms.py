@@ -229,6 +229,18 @@ def test_why_an_envelope_stays_closed(
     assert "the key of CN=CA,O=Lab, its recipient, does not open the pkcsPKIEnvelope" in spoilt.problems
 
 
+def test_a_recipient_without_a_name_is_told_too(openssl: Openssl, ca: Certificate, ca_key: RSAPrivateKey, csr: bytes) -> None:
+    serial = asn1.integer(ca.serial)
+
+    def nameless(content: bytes) -> PkiMessage:
+        envelope = sealed(openssl, content, "-aes128", "ca.pem")
+        return opened(openssl, envelope.replace(serial, b"\x04" + serial[1:]), ca_key)
+
+    assert nameless(csr).csr is not None  # a key opens it whoever is named
+    note = "sealed for a recipient whose name cannot be read; none of the keys given opens it"
+    assert note in nameless(b"nothing that SCEP encloses").notes
+
+
 def test_octets_after_the_content_are_noted(openssl: Openssl, ca_key: RSAPrivateKey, csr: bytes) -> None:
     message = opened(openssl, sealed(openssl, csr + b"\0\n", "-aes128", "ca.pem"), ca_key)
     assert message.csr is not None
