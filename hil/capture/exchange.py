@@ -185,7 +185,7 @@ class ExchangeReader:
             octets, wrapping = unwrapped(data)
             message = read_message(octets, keys=self._keys, certificates=(*self._known.values(), *also))
         except Malformed as error:
-            remarks.problems.append(f"{name}: not a pkiMessage: {error if data else 'there is no body'}")
+            remarks.problems.append(f"{name}: not a pkiMessage: {error if data else 'it is empty'}")
             return None
         remarks.notes += [f"{name}: the message is {wrapping}"] if wrapping else []
         remarks.problems += [f"{name}: {problem}" for problem in message.problems]

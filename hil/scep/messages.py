@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
-from hil.scep import algorithms, cms, envelope
+from hil.scep import cms, envelope
 from hil.scep.algorithms import Undecryptable
 from hil.scep.attributes import Attributes, Remarks
 from hil.scep.certificate import Certificate, certificate_of, leaf_for
@@ -299,12 +299,13 @@ def _explain(sealed: EnvelopedData, keys: Sequence[RSAPrivateKey], known: Sequen
     if not sealed.readable:
         remarks.notes.append(f"content cipher {sealed.content_cipher} cannot be decrypted here")
         return
-    given = {algorithms.public_key_der(key) for key in keys}
+    numbers = (key.public_key().public_numbers() for key in keys)
+    given = {(number.n, number.e) for number in numbers}
     for recipient in sealed.recipients:
         holder = next((certificate for certificate in known if recipient.names(certificate)), None)
         if holder is None:
             remarks.notes.append(f"sealed for {recipient.name}; none of the keys given opens it")
-        elif holder.public_key_der not in given:
+        elif holder.public_key.rsa not in given:
             remarks.notes.append(f"sealed for {holder.subject}, whose key is not given")
         else:
             remarks.problems.append(f"the key of {holder.subject}, its recipient, does not open the pkcsPKIEnvelope")

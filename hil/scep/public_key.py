@@ -54,7 +54,10 @@ class Scheme:
 
 
 def read_scheme(algorithm: Element) -> Scheme:
-    """The signature algorithm of an AlgorithmIdentifier, with no digest where its OID names none or is unknown."""
+    """The signature algorithm of an AlgorithmIdentifier, with no digest where its OID names none or is unknown.
+
+    RSASSA-PSS by parameters that no standard has gets its OID for a digest, so that it verifies nothing.
+    """
     fields = Fields(algorithm)
     dotted = fields.take(asn1.OID).oid()
     if dotted != RSASSA_PSS:
@@ -71,7 +74,7 @@ def read_scheme(algorithm: Element) -> Scheme:
             salt = parameter.only_child().small()
         elif parameter.tag == asn1.CONTEXT_3:
             trailer = parameter.only_child().small()
-    return Scheme(digest, mask_digest, salt) if salt >= 0 and trailer == _PSS_TRAILER else Scheme(None)
+    return Scheme(digest, mask_digest, salt) if salt >= 0 and trailer == _PSS_TRAILER else Scheme(RSASSA_PSS)
 
 
 def read_signature(fields: Fields) -> tuple[str, Scheme, bytes]:

@@ -141,7 +141,7 @@ def test_a_reply_under_an_http_error_or_another_type_is_read(workshop: Any, said
 
 def test_a_post_without_a_body_says_so(workshop: Any, exchange_of: Reading) -> None:
     exchange = exchange_of(workshop.request(TARGET, "POST"), b"")
-    assert exchange.problems == ("request: not a pkiMessage: there is no body", "reply: not a pkiMessage: there is no body")
+    assert exchange.problems == ("request: not a pkiMessage: it is empty", "reply: not a pkiMessage: it is empty")
 
 
 @pytest.mark.parametrize(
