@@ -12,6 +12,7 @@ from hil.asn1 import Element, Fields
 from hil.scep import algorithms, names
 from hil.scep.altnames import SUBJECT_ALT_NAME
 from hil.scep.certificate import read_extensions, write_extension
+from hil.scep.public_key import read_public_key, read_signature
 from hil.secret import Secret
 
 CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"
@@ -57,12 +58,11 @@ def read_csr(der: bytes) -> Csr:
     element = asn1.read(der)
     fields = Fields(element)
     info = fields.take(asn1.SEQUENCE)
-    signature_digest = algorithms.digest_name(Fields(fields.take(asn1.SEQUENCE)).take(asn1.OID).oid())
-    signature = fields.take(asn1.BIT_STRING).bits()
+    signature_digest, scheme, signature = read_signature(fields)
     parts = Fields(info)
     parts.take(asn1.INTEGER)
     subject = parts.take(asn1.SEQUENCE)
-    public_key = algorithms.read_public_key(parts.take(asn1.SEQUENCE))
+    public_key = read_public_key(parts.take(asn1.SEQUENCE))
     challenge, extensions = _attributes(parts.maybe(asn1.CONTEXT_0))
     rdns = names.read_name(subject)
     return Csr(
@@ -73,7 +73,7 @@ def read_csr(der: bytes) -> Csr:
         key_bits=public_key.bits,
         public_key_der=public_key.der,
         signature_digest=signature_digest,
-        signature_valid=public_key.verifies(signature_digest, signature, info.raw),
+        signature_valid=public_key.verifies(scheme, signature, info.raw),
         challenge_password=challenge,
         extensions=extensions,
         subject_der=subject.raw,
