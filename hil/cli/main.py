@@ -10,6 +10,7 @@ import sys
 import typer
 
 from hil.cli import power, prove, report, settings
+from hil.cli.ca import ca
 from hil.cli.decode import decode
 from hil.cli.enroll import enroll
 from hil.cli.getca import getca
@@ -35,6 +36,7 @@ app.command()(getca)
 app.command()(nextca)
 app.command()(getcrl)
 app.command()(getcert)
+app.command()(ca)
 app.command()(power.power)
 app.command()(power.recover)
 app.command()(prove.prove)
