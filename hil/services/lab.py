@@ -150,7 +150,9 @@ class Lab:
         """
         folder = self._state / "proxy" / f"{device}-{slot}"
         recording = self._recordings.setdefault((device, slot), Recording(folder))
-        desk = ProxyDesk(upstream, recording, clock=self._clock, pool=self._pool, script=answers, speaker=speaker)
+        desk = ProxyDesk(
+            upstream, recording, clock=self.events.clock_of(device), pool=self._pool, script=answers, speaker=speaker
+        )
         self._scep.seat(device, slot, desk)
 
     def start(self) -> None:
