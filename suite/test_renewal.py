@@ -7,7 +7,7 @@ import pytest
 from hil_fixtures import Answer, HttpError, Issue, Observation, Reject, Reset, due_in, passes, scenario
 
 WATCHED = passes(hours=2)
-DAYS_OF_RETRIES = passes(hours=76)
+DAYS_OF_RETRIES = passes(hours=79)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_renewal_that_succeeded_is_not_repeated(phone: Observation) -> None:
 
 
 def failing(*answers: Answer) -> pytest.MarkDecorator:
-    return scenario(DAYS_OF_RETRIES, ca=[due_in(90, minutes=30), *answers])
+    return scenario(DAYS_OF_RETRIES, ca=[due_in(90, minutes=180), *answers])
 
 
 @pytest.mark.parametrize(

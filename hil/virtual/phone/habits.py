@@ -142,6 +142,7 @@ class Habits:
     csr_signature: Callable[[bytes], bytes] = intact
     waits_before_enrolling: float = 0.0
     default_renewal: str = "90"
+    renewal_range: tuple[int, int] = (1, 99)
     renews: bool = True
     renewal_due: Callable[[Validity, int], float] = after_validity
     percent_slot: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
