@@ -20,6 +20,7 @@ MAX_SIZE = 16 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_ELEMENTS = 100_000
 MAX_OID = 128
+MAX_INTEGER = 1024
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 UTF8_STRING, SEQUENCE, SET, PRINTABLE_STRING, IA5_STRING = 0x0C, 0x10, 0x11, 0x13, 0x16
@@ -139,10 +140,12 @@ class Element:
         """What of BER that DER forbids (X.690 section 10) this reading has met so far, this element's and all others'."""
         return tuple(sorted(self._budget.liberties))
 
-    def integer(self) -> int:
-        """The value of an INTEGER."""
+    def integer(self, most: int = MAX_INTEGER) -> int:
+        """The value of an INTEGER of at most `most` octets; by default Python can show it in decimal."""
         if self.expect(INTEGER).constructed or self.body == self.stop:
             raise Malformed(f"INTEGER without a value at offset {self.start}")
+        if self.stop - self.body > most:
+            raise Malformed(f"INTEGER of more than {most} octets at offset {self.start}")
         return int.from_bytes(self.content, "big", signed=True)
 
     def oid(self) -> str:

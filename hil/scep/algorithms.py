@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
@@ -94,11 +94,16 @@ class PublicKey:
     der: bytes
     algorithm: str
     bits: int
-    rsa: tuple[int, int] | None
+    rsa: tuple[int, int] | None = field(repr=False)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the key's public exponent is longer than any that is in use, so that a message full of them takes seconds."""
+        return self.rsa is not None and self.rsa[1].bit_length() > _MAX_EXPONENT
 
     def verifies(self, digest: str, signature: bytes, data: bytes) -> bool:
-        """Whether `signature` over `data` is this key's: RSA PKCS#1 v1.5, or ECDSA."""
-        if digest not in _DIGESTS:
+        """Whether `signature` over `data` is this key's: RSA PKCS#1 v1.5, or ECDSA; never where the key `is_slow`."""
+        if digest not in _DIGESTS or self.is_slow:
             return False
         algorithm = new_hash(digest)
         try:
@@ -120,6 +125,9 @@ class PublicKey:
         return rsa.RSAPublicNumbers(self.rsa[1], self.rsa[0]).public_key().encrypt(content_key, padding.PKCS1v15())
 
 
+_MAX_EXPONENT = 64  # bits; OpenSSL's own limit for keys of more than 3072 bits
+# Octets of a modulus of 16384 bits, the longest that OpenSSL reckons with, and its sign.
+_MAX_RSA = 2049
 _CURVE_BITS = {"1.2.840.10045.3.1.7": 256, "1.3.132.0.34": 384, "1.3.132.0.35": 521}
 
 
@@ -131,7 +139,7 @@ def read_public_key(element: Element) -> PublicKey:
     bits = fields.take(asn1.BIT_STRING).bits()
     if dotted == RSA_ENCRYPTION:
         numbers = Fields(asn1.read(bits))
-        modulus, exponent = numbers.take(asn1.INTEGER).integer(), numbers.take(asn1.INTEGER).integer()
+        modulus, exponent = (numbers.take(asn1.INTEGER).integer(_MAX_RSA) for _ in range(2))
         if modulus <= 0 or exponent <= 0:
             raise Malformed("RSA key with a number that is not positive")
         return PublicKey(element.raw, "rsa", modulus.bit_length(), (modulus, exponent))

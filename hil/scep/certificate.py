@@ -99,7 +99,7 @@ def certificate_of(element: Element) -> Certificate:
         signature_digest=signature_digest,
         signed_part=body.raw,
         signature=signature,
-        oddities=_oddities(version, serial, dates),
+        oddities=_oddities(version, serial, dates, public_key),
     )
 
 
@@ -158,7 +158,7 @@ def _extensions(elements: Iterable[Element]) -> dict[str, bytes]:
     return {}
 
 
-def _oddities(version: Element | None, serial: Element, dates: Iterable[Element]) -> tuple[str, ...]:
+def _oddities(version: Element | None, serial: Element, dates: Iterable[Element], public_key: PublicKey) -> tuple[str, ...]:
     number = version.only_child().integer() + 1 if version else 1
     found = [f"X.509 version {number}"] if number not in (1, 2, 3) else []
     if serial.integer() <= 0:
@@ -167,6 +167,8 @@ def _oddities(version: Element | None, serial: Element, dates: Iterable[Element]
         found.append(f"serial number longer than {_MAX_SERIAL} octets")
     if not all(date.content.endswith(b"Z") for date in dates):
         found.append("validity not in UTC")
+    if public_key.is_slow:
+        found.append("public exponent so long that nothing is verified with it")
     return tuple(found)
 
 

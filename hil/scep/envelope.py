@@ -17,6 +17,8 @@ ENVELOPED_DATA = "1.2.840.113549.1.7.3"
 AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
 # Each may cost an RSA operation, so a hostile message may not have many.
 MAX_RECIPIENTS = 10
+# Octets of content, over all recipients and keys that are tried: triple DES takes its time.
+MAX_DECRYPTED = 16 * 1024 * 1024
 _DEFAULT_TAG_SIZE, _TAG_SIZES = 12, range(12, 17)
 _NONCE_OF_GO = 0x84
 
@@ -54,10 +56,15 @@ class EnvelopedData:
 
     def open(self, keys: Iterable[RSAPrivateKey], believe: Callable[[bytes], bool]) -> bytes:
         """The content, by the first key that opens it to something that `believe` takes; else `Undecryptable`."""
+        left = MAX_DECRYPTED
         for key in keys:
             for recipient in self.recipients:
+                if left <= 0:
+                    raise Undecryptable
                 try:
-                    content = self._decrypt(algorithms.decrypt_key(key, recipient.algorithm, recipient.encrypted_key))
+                    content_key = algorithms.decrypt_key(key, recipient.algorithm, recipient.encrypted_key)
+                    left -= len(self.encrypted)
+                    content = self._decrypt(content_key)
                 except Undecryptable:
                     continue
                 if believe(content):
