@@ -10,6 +10,7 @@ from hil.scep.ca import CaService, ScepRefusal
 from hil.scep.query import decode_url_message, parameters
 
 PKI_MESSAGE = "application/x-pki-message"
+LONGEST_TARGET = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Endpoint:
 
     def answer(self, method: str, target: str, body: bytes = b"") -> HttpReply:
         """The reply to a request for `target` (path and query as on the request line)."""
+        if len(target) > LONGEST_TARGET:
+            return HttpReply(414, "text/plain", b"URI too long")
         values = parameters(target)
         operation = unquote(values.get("operation", ""))
         try:
@@ -49,7 +52,7 @@ class Endpoint:
                 return self._pki_operation(method, values.get("message", ""), body)
             return self._told(operation, unquote_plus(values.get("message", "")))
         except ScepRefusal as refusal:
-            return HttpReply(refusal.http_status, "text/plain", refusal.text.encode())
+            return HttpReply(refusal.http_status, "text/plain", refusal.text.encode("utf-8", "replace"))
         except Malformed as error:
             return HttpReply(400, "text/plain", str(error).encode())
 
