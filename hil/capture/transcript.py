@@ -27,7 +27,7 @@ __all__ = ["Exchange", "Fetch", "Lease", "TimeReply", "Transcript", "read_captur
 
 MAX_BODY = 4 * 2**20
 MAX_BODIES = 256 * 2**20
-MAX_ENTRIES = 200_000
+MAX_ENTRIES = 20_000
 MAX_PROBLEMS = 1_000
 
 
@@ -187,7 +187,7 @@ class _Gathering:
                 self._problem(f"frame {done.request.frame}: more SCEP messages than are kept")
                 return
             self._scep.append(done)
-        elif not done.request.frame:
+        elif not done.request.frame and len(self._open) < MAX_ENTRIES:
             self._open.append(done)
         else:
             self._fetch(done)
