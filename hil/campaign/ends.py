@@ -14,6 +14,7 @@ from hil.scenario import Pend
 from hil.services.events import Event, EventStream
 
 FINAL_STATUS = ("SUCCESS", "FAILURE")
+_STARTING = (EventName.LEASE, EventName.FILE_SERVED)
 _LONGEST = 3
 """Limits after which a boot ends whatever the phone does, should it restart by itself time and again."""
 
@@ -55,6 +56,26 @@ def answered(event: Event, device: str) -> int | None:
     """The slot of `device` whose enrolment this event ends, None for any other event; an answer that was not sent ends none."""
     final = event.name is EventName.SCEP_ANSWER and event.details.get("pki_status") in FINAL_STATUS
     return event.slot if final and event.device == device and event.details.get("sent") is not False else None
+
+
+def await_settled(
+    events: EventStream, device: str, span: float, *, limit: float, clock: Clock, since: int, cancel: threading.Event
+) -> bool:
+    """Wait until `device` has for `span` phone seconds shown no sign of starting anew; False where it did so up to `limit`.
+
+    A phone that restarts by itself after new settings does only then what the boot is for: a
+    certificate that it is told to delete is there until then.
+    """
+    reader = events.subscribe(since)
+    began = clock.now()
+    end, last_end = began + timedelta(seconds=span), began + timedelta(seconds=max(span, limit))
+    while not cancel.is_set() and (now := clock.now()) < end:
+        if now >= last_end:
+            return False
+        for event in reader.wait((min(end, last_end) - now).total_seconds(), cancel):
+            if event.device == device and event.name in _STARTING:
+                end = event.at + timedelta(seconds=span)
+    return True
 
 
 def await_end(

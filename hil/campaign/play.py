@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hil.bench.power import PowerFault, PowerPort
 from hil.bench.testbed import Phone
-from hil.campaign.ends import Patience, await_end, awaited_slots, deleted_slots
+from hil.campaign.ends import Patience, await_end, await_settled, awaited_slots, deleted_slots
 from hil.campaign.plan import PlannedBoot, PlannedSitting
 from hil.campaign.render import DOCUMENTED, Server, boot_files
 from hil.campaign.stage import Stage
@@ -29,6 +29,8 @@ from hil.settings.writer import phone_file_name
 
 _FIRMWARE = re.compile(r"AVAYA/(?P<model>J1\d\d)\w*-(?P<release>\d{1,4}(?:\.\d{1,4}){1,5})")
 _REFERENCE_JOIN = 30.0
+_RESTART_SHOWS = 1.5
+"""Times that a phone takes from power to settings, after which it would have shown a restart of its own."""
 
 
 class Cancelled(Exception):
@@ -64,6 +66,8 @@ class SittingPlayer:
     seen: bool = False
     _slowest: float = 0.0
     """Phone seconds from settings to the slowest answer in the sitting's boots so far."""
+    _restarts: bool | None = None
+    """Whether the phone was seen to restart by itself; None before its first boot."""
 
     @property
     def reference_device(self) -> str:
@@ -235,9 +239,41 @@ class SittingPlayer:
         )
         self._check_cancelled()
         self._slowest = max(self._slowest, ended.slowest)
-        stage.clock.wait(stage.cancel, times.settle + boot.lives_on)
-        stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=ended.in_time)
-        return ended.in_time
+        in_time = self._settle(since) and ended.in_time
+        stage.clock.wait(stage.cancel, boot.lives_on)
+        stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=in_time)
+        return in_time
+
+    def _settle(self, since: int) -> bool:
+        """Wait until nothing can be lost with the power, and no restart of the phone's own is under way; whether that came to be.
+
+        Such a restart shows first after the time that the phone takes from power to its settings. It is
+        waited for in the census, and again in every boot of a phone that was seen to do so.
+        """
+        stage, times = self.stage, self.stage.times
+        span = times.settle
+        if self._restarts is not False:
+            span = max(span, _RESTART_SHOWS * self._boot_times(since)[0])
+        settled = await_settled(
+            stage.lab.events,
+            self.phone.name,
+            span,
+            limit=times.boot_limit,
+            clock=stage.clock,
+            since=stage.lab.events.cursor,
+            cancel=stage.cancel,
+        )
+        self._check_cancelled()
+        self._restarts = bool(self._restarts) or len(self._boot_times(since)) > 1
+        return settled
+
+    def _boot_times(self, since: int) -> list[float]:
+        """Phone seconds from power-on to each time that the phone had its own settings file, 0 where it never had."""
+        own_file = f"/{phone_file_name(self.phone.identity)}"
+        happened = [event for event in self.stage.lab.events.since(since) if event.device == self.phone.name]
+        power_on = next((event.at for event in happened if event.name is EventName.POWER_ON), None)
+        read = [e.at for e in happened if e.name is EventName.FILE_SERVED and e.details.get("path") == own_file]
+        return [(at - power_on).total_seconds() for at in read] if power_on and read else [0.0]
 
     def _start_reference(self, reference: ReferencePhone) -> _Reference:
         def boot() -> None:

@@ -38,10 +38,11 @@ class Caught:
 
 @dataclass(frozen=True)
 class Spared:
-    """A variant, and the tests that wrongly did not pass on it."""
+    """A variant, the tests that wrongly did not pass on it, and what became of each instead."""
 
     name: str
     failed: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,9 @@ def read_proof(record: Record, defects: Sequence[dict[str, str]], variants: Sequ
     spared = []
     for entry in variants:
         played = of("variant", entry)
-        failed = tuple(test.name for test in played if test.verdict not in PASSING)
-        spared.append(Spared(entry["name"], failed if played else ("nothing was played",)))
+        failed = [test for test in played if test.verdict not in PASSING]
+        names = tuple(test.name for test in failed) if played else ("nothing was played",)
+        spared.append(Spared(entry["name"], names, tuple(map(_reason, failed))))
     return Proof(tuple(caught), tuple(spared))
 
 
@@ -179,12 +181,17 @@ def show(proof: Proof, console: Console) -> None:
     console.print(table)
     table = Table("variant", "failed", title="variants", title_justify="left")
     for variant in proof.variants:
-        table.add_row(variant.name, ", ".join(variant.failed) or "none")
+        table.add_row(variant.name, "\n".join(variant.reasons) or ", ".join(variant.failed) or "none")
     console.print(table)
     caught = sum(defect.caught for defect in proof.defects)
     console.print(
         f"{caught} of {len(proof.defects)} defects caught, {proof.false_alarms} false alarms on {len(proof.variants)} variants"
     )
+
+
+def _reason(test: Test) -> str:
+    findings = [f"{finding.fact} {finding.verdict}" for finding in test.findings if finding.verdict not in PASSING]
+    return f"{test.name} {test.verdict} in {test.sitting}: {test.reason or ', '.join(findings)}"
 
 
 def _listed(option: str) -> list[dict[str, str]]:

@@ -102,6 +102,8 @@ class Sitting:
                 raise Inconclusive(f"{where}: {'; '.join(boot.manifest.problems)}")
             if boot.transcript.problems:
                 raise Inconclusive(f"{where}: {boot.manifest.capture}: {'; '.join(boot.transcript.problems[:3])}")
+            if boot.manifest.kind == "clear" and not boot.manifest.in_time:
+                raise Inconclusive(f"{where}: the phone kept starting anew, so it may hold a certificate of before")
             if not any(self._settings_read(boot, self.phone)):
                 raise Inconclusive(f"{where}: {self.phone} was not seen to fetch its settings, so nothing it left undone counts")
             for exchange in boot.transcript.exchanges:

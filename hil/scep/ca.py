@@ -63,8 +63,8 @@ class CaService:
     first answer again. A `Pend` holds its transaction for that many answers; the entry after it
     answers the next CertPoll. `identifier` is the CA identifier that must be asked for (None: any).
     Replies take digest and cipher of the request unless `digest` and `cipher` are given, and say in
-    failInfoText why they refuse if `tells_why`. Digests and ciphers named in `refused` are badAlg.
-    `successor` is the CA that GetNextCACert shows, and
+    failInfoText why they refuse if `tells_why`. Digests and ciphers named in `refused` are badAlg,
+    messages named in `lacks` badRequest. `successor` is the CA that GetNextCACert shows, and
     advertises. GetCert and GetCRL answer from `register`. Every PKIOperation is told to `ledger`.
     """
 
@@ -84,6 +84,7 @@ class CaService:
         register: Register | None = None,
         tells_why: bool = False,
         refused: Collection[str] = (),
+        lacks: Collection[str] = (),
         ledger: Callable[[LedgerEntry], None] = lambda _: None,
     ) -> None:
         self._authority = authority
@@ -100,6 +101,7 @@ class CaService:
         self._register = register or Register()
         self._tells_why = tells_why
         self._refused = frozenset(refused)
+        self._lacks = frozenset(lacks)
         self._ledger = ledger
         self._capabilities = tuple(capabilities)
         self._lock = threading.Lock()
@@ -163,8 +165,9 @@ class CaService:
             told = read_message(message)
             name = None if told.message_type is None else told.message_type.name
             problem = "the same octets again, answered as before"
-            self._ledger(LedgerEntry(self._clock.now(), told.transaction_id, name, answer=None, problem=problem))
-            return replace(reply, script=None)  # what the script did to the answer, it did to the first one
+            entry = LedgerEntry(self._clock.now(), told.transaction_id, name, answer=None, problem=problem)
+            self._ledger(entry)
+            return replace(reply, script=None, entry=entry)  # what the script did to the answer, it did to the first one
         return reply
 
     def _first_answer(self, message: bytes) -> ScriptedReply:
@@ -181,8 +184,9 @@ class CaService:
         reply = b""
         if decision.status is not None:
             reply = self._reply(request, request.transaction_id, request.sender_nonce, decision, decision.status)
-        self._record(request, decision)
-        return ScriptedReply(reply, decision.script, decision.status)
+        entry = self._entry(request, decision)
+        self._ledger(entry)
+        return ScriptedReply(reply, decision.script, decision.status, entry)
 
     def _check(self, identifier: str) -> None:
         if self._identifier is not None and identifier != self._identifier:
@@ -197,6 +201,8 @@ class CaService:
             raise Refused(FailInfo.badAlg, "content cipher")
         if {request.digest, request.content_cipher} & self._refused:
             raise Refused(FailInfo.badAlg, f"digest {request.digest} or cipher {request.content_cipher} is not taken")
+        if request.message_type is not None and request.message_type.name in self._lacks:
+            raise Refused(FailInfo.badRequest, "operation not offered")
         if not request.decrypted:
             # One answer for whatever went wrong, so that it tells nothing about the key (RFC 8894 section 7).
             raise Refused(FailInfo.badMessageCheck, "envelope")
@@ -324,29 +330,28 @@ class CaService:
             case "leaf last":
                 return (*reversed(above), leaf)
 
-    def _record(self, request: PkiMessage, decision: _Decision) -> None:
+    def _entry(self, request: PkiMessage, decision: _Decision) -> LedgerEntry:
         issued, script = decision.issued, decision.script
-        self._ledger(
-            LedgerEntry(
-                at=self._clock.now(),
-                transaction_id=request.transaction_id,
-                message_type=None if request.message_type is None else request.message_type.name,
-                answer=None if decision.status is None else decision.status.name,
-                fail_info=None if decision.fail_info is None else decision.fail_info.name,
-                subject=decision.subject,
-                serial=f"{issued.serial:x}" if issued else None,
-                issued_der=issued.der if issued else None,
-                problem=decision.text,
-                scripted=None if script is None or isinstance(script, Issue | Pend | Reject) else repr(script),
-            )
+        return LedgerEntry(
+            at=self._clock.now(),
+            transaction_id=request.transaction_id,
+            message_type=None if request.message_type is None else request.message_type.name,
+            answer=None if decision.status is None else decision.status.name,
+            fail_info=None if decision.fail_info is None else decision.fail_info.name,
+            subject=decision.subject,
+            serial=f"{issued.serial:x}" if issued else None,
+            issued_der=issued.der if issued else None,
+            problem=decision.text,
+            scripted=None if script is None or isinstance(script, Issue | Pend | Reject) else repr(script),
         )
 
     def _refusal(self, problem: str, request: PkiMessage | None = None) -> ScepRefusal:
         kind = request.message_type if request else None
         transaction_id = request.transaction_id if request else None
         name = None if kind is None else kind.name
-        self._ledger(LedgerEntry(self._clock.now(), transaction_id, name, answer=None, problem=problem))
-        return ScepRefusal(400, problem)
+        entry = LedgerEntry(self._clock.now(), transaction_id, name, answer=None, problem=problem)
+        self._ledger(entry)
+        return ScepRefusal(400, problem, entry)
 
 
 def _failure(refusal: Refused, csr: Csr | None) -> _Decision:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_plus
 
 from hil.asn1 import Malformed
-from hil.scep.ca import CaService, ScepRefusal
+from hil.scenario import Answer
+from hil.scep.ca import CaService
+from hil.scep.messages import PkiStatus
+from hil.scep.outcomes import LedgerEntry, ScepRefusal
 from hil.scep.query import decode_url_message, parameters
 
 PKI_MESSAGE = "application/x-pki-message"
@@ -15,12 +18,19 @@ LONGEST_TARGET = 256 * 1024
 
 @dataclass(frozen=True)
 class HttpReply:
-    """An answer: HTTP status, content type and body; `notes` say what the request needed allowance for."""
+    """An answer: HTTP status, content type and body; `notes` say what the request needed allowance for.
+
+    Of a PKIOperation, besides: the script's answer that it came by, which the server plays on the
+    wire; the CertRep's status; what the ledger says of it.
+    """
 
     status: int
     content_type: str
     body: bytes = field(repr=False)
     notes: tuple[str, ...] = ()
+    script: Answer | None = None
+    pki_status: PkiStatus | None = None
+    entry: LedgerEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Endpoint:
     def answer(self, method: str, target: str, body: bytes = b"") -> HttpReply:
         """The reply to a request for `target` (path and query as on the request line)."""
         if len(target) > LONGEST_TARGET:
-            return HttpReply(414, "text/plain", b"URI too long")
+            return HttpReply(414, "text/plain", b"URI too long\n")
         values = parameters(target)
         operation = unquote(values.get("operation", ""))
         try:
@@ -52,15 +62,19 @@ class Endpoint:
                 return self._pki_operation(method, values.get("message", ""), body)
             return self._told(operation, unquote_plus(values.get("message", "")))
         except ScepRefusal as refusal:
-            return HttpReply(refusal.http_status, "text/plain", refusal.text.encode("utf-8", "replace"))
+            return _refused(refusal)
         except Malformed as error:
-            return HttpReply(400, "text/plain", str(error).encode())
+            return HttpReply(400, "text/plain", f"{error}\n".encode())
 
     def _pki_operation(self, method: str, message: str, body: bytes) -> HttpReply:
         if method not in self._habits.methods:
             raise ScepRefusal(405, f"PKIOperation by {method} is not taken")
         data, notes = (body, ()) if method == "POST" else decode_url_message(message)
-        return HttpReply(200, PKI_MESSAGE, self._service.pki_operation(data), notes)
+        try:
+            answer = self._service.answer(data)
+        except ScepRefusal as refusal:
+            return _refused(refusal, notes)
+        return HttpReply(200, PKI_MESSAGE, answer.cert_rep, notes, answer.script, answer.status, answer.entry)
 
     def _told(self, operation: str, identifier: str) -> HttpReply:
         if operation in self._habits.missing:
@@ -76,3 +90,7 @@ class Endpoint:
                 return HttpReply(200, *self._service.get_next_ca_cert(identifier))
             case _:
                 raise ScepRefusal(400, "unknown operation")
+
+
+def _refused(refusal: ScepRefusal, notes: tuple[str, ...] = ()) -> HttpReply:
+    return HttpReply(refusal.http_status, "text/plain", f"{refusal.text}\n".encode("utf-8", "replace"), notes, entry=refusal.entry)

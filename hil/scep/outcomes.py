@@ -9,15 +9,6 @@ from hil.scenario import Answer
 from hil.scep.messages import PkiStatus
 
 
-class ScepRefusal(Exception):
-    """What a real server answers with an HTTP error instead of a SCEP message."""
-
-    def __init__(self, http_status: int, text: str) -> None:
-        self.http_status = http_status
-        self.text = text
-        super().__init__(f"HTTP {http_status}: {text}")
-
-
 @dataclass(frozen=True)
 class LedgerEntry:
     """One PKIOperation as the CA saw it; `at` is phone time, `serial` hex, `answer` None where there was no CertRep.
@@ -42,9 +33,20 @@ class LedgerEntry:
 class ScriptedReply:
     """A CertRep, empty where the script has none sent, and the script's answer that it came by, if any.
 
-    What that answer does on the wire is left to the server.
+    What that answer does on the wire is left to the server. `entry` is what the ledger was told.
     """
 
     cert_rep: bytes
     script: Answer | None
     status: PkiStatus | None
+    entry: LedgerEntry
+
+
+class ScepRefusal(Exception):
+    """What a real server answers with an HTTP error and no SCEP message; `entry` is what the ledger was told, if anything."""
+
+    def __init__(self, http_status: int, text: str, entry: LedgerEntry | None = None) -> None:
+        self.http_status = http_status
+        self.text = text
+        self.entry = entry
+        super().__init__(f"HTTP {http_status}: {text}")

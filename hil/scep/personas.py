@@ -34,8 +34,8 @@ class Persona:
     """One CA as the bench plays it; `source` says where its behaviour is written.
 
     `cipher` and `digest` are those of its replies, None where it takes the request's. `refused` are
-    the digests and ciphers it does not take. `named` means that the CA's name must be asked for.
-    `path` is that of such a server's URL.
+    the digests and ciphers it does not take, `lacks` the messages it has no answer for. `named` means
+    that the CA's name must be asked for. `path` is that of such a server's URL.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Persona:
     http: HttpHabits = field(default_factory=HttpHabits)
     path: str = "/cgi-bin/pkiclient.exe"
     refused: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
     named: bool = False
     tells_why: bool = False
     ra: bool = False
@@ -87,6 +88,7 @@ class Persona:
             register=register,
             tells_why=self.tells_why,
             refused=self.refused,
+            lacks=self.lacks,
             ledger=ledger,
         )
 
@@ -134,13 +136,15 @@ _RFC8894 = Persona(
 _EJBCA = Persona(
     name="ejbca",
     source="EJBCA 4, its source and its manual on SCEP in CA mode: end entity by CN and password, status New needed and "
-    "Generated set by issuance; single DES; HTTP 400 without message, which holds the CA's name",
+    "Generated set by issuance; single DES; HTTP 400 without message, which holds the CA's name, and 404 to another name; "
+    "no GetCert (its maintainers on the mailing list, 27 September 2013)",
     signer=_by_end_entity,
     capabilities=("POSTPKIOperation", "SHA-1"),
     cipher="des-cbc",
     digest="sha1",
     http=_OLD_EJBCA,
     path="/ejbca/publicweb/apply/scep/bench/pkiclient.exe",
+    lacks=frozenset({"GetCert"}),
     named=True,
 )
 _SYSTEM_MANAGER = replace(
@@ -156,8 +160,9 @@ _ALL = (
     _SYSTEM_MANAGER,
     Persona(
         name="ndes",
-        source="Microsoft's documents of the Network Device Enrollment Service: two RA certificates, one to sign and one "
-        "to receive, three certificates in GetCACert; passwords for one use within an hour, five at most",
+        source="Microsoft's TechNet article 9063 on the Network Device Enrollment Service: draft-nourse-scep-18, whose "
+        "capabilities it is given but for GetNextCACert; two RA certificates, one to sign and one to receive, three "
+        "certificates in GetCACert; passwords for one use within an hour, five at most",
         signer=_by_one_time_password,
         capabilities=("POSTPKIOperation", "Renewal", "SHA-512", "SHA-256", "SHA-1", "DES3"),
         http=HttpHabits(missing=frozenset({"GetCACertChain", "GetNextCACert"})),
@@ -167,8 +172,8 @@ _ALL = (
     ),
     Persona(
         name="draft",
-        source="draft-nourse-scep with its defaults, as a server without GetCACaps has them: "
-        "GET, MD5 and single DES, GetCACertChain, renewal by PKCSReq",
+        source="draft-nourse-scep-23, its appendix C for a server without GetCACaps: none of the capabilities, so "
+        "GET, MD5 and single DES; GetCACertChain; renewal by PKCSReq",
         signer=_by_password,
         capabilities=(),
         cipher="des-cbc",

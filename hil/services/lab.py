@@ -14,14 +14,16 @@ from hil.clock import Clock
 from hil.errors import LabFault
 from hil.evidence import EventName
 from hil.scenario import Answer, Issue
-from hil.scep.ca import DEFAULT_CAPABILITIES, Authority
-from hil.scep.signers import Signer
+from hil.scep.authority import Authority
+from hil.scep.ca import DEFAULT_CAPABILITIES, CaService
+from hil.scep.endpoint import Endpoint
+from hil.scep.signers import Signer, issue
 from hil.services.events import EventStream
 from hil.services.files import FileShelf
 from hil.services.http import HttpServer, Routes, describe
 from hil.services.ledger import Ledger
 from hil.services.roster import Roster
-from hil.services.scep import ScepSite
+from hil.services.scep import CaDesk, ScepSite
 from hil.services.sntp import SntpServer
 from hil.services.syslog import SyslogServer
 
@@ -51,6 +53,7 @@ class Lab:
         syslog_port: int | None = None,
     ) -> None:
         self._clock = clock
+        self._authority = authority
         self._hosts = tuple(hosts)
         self._wanted = {"http": http_port, "sntp": sntp_port, "syslog": syslog_port}
         self._ports: dict[str, int] = {}
@@ -63,7 +66,7 @@ class Lab:
         self.ledger = Ledger(state / "ca-ledger.jsonl")
         self._pool = ThreadPoolExecutor(_CA_THREADS, thread_name_prefix="ca")
         self._files = FileShelf(self.roster)
-        self._scep = ScepSite(authority, clock, self.events, self.roster, self.ledger, self._pool)
+        self._scep = ScepSite(self.events, self.roster, self.ledger)
 
     def __enter__(self) -> Lab:
         self.start()
@@ -108,7 +111,18 @@ class Lab:
 
         Without `signer` it issues to whoever asks.
         """
-        self._scep.script(device, slot, answers=answers, signer=signer, capabilities=capabilities)
+        service = CaService(
+            self._authority,
+            signer or issue(self._authority),
+            clock=self._clock,
+            capabilities=capabilities,
+            script=answers,
+        )
+        self.seat(device, slot, Endpoint(service))
+
+    def seat(self, device: str, slot: int, endpoint: Endpoint) -> None:
+        """Put a CA of one's own behind a slot, as `personas.Persona.endpoint` gives one, in place of the former one."""
+        self._scep.seat(device, slot, CaDesk(endpoint, self._pool))
 
     def start(self) -> None:
         """Listen on every port; raises LabFault that names the port that cannot be had."""

@@ -60,6 +60,8 @@ class Phone:
     reads_settings: float | None = 10.0
     answers: Mapping[int, float] = field(default_factory=lambda: {1: 20.0, 2: 25.0, 3: 30.0})
     """Slot to the instant at which its CA has answered, in a boot that tells it a URL."""
+    restarts: float | None = None
+    """When it has read its settings once more, after a restart of its own."""
 
 
 @dataclass
@@ -109,6 +111,8 @@ class Props:
         self.on_boot(self.boots)
         if self.phone.reads_settings is not None:
             self.clock.after(self.phone.reads_settings, self._read_settings)
+        if self.phone.restarts is not None:
+            self.clock.after(self.phone.restarts, self._read_settings)
 
     def off(self) -> None:
         """The outlet's power goes off."""

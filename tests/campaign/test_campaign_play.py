@@ -80,6 +80,37 @@ class TestOrder:
         player(props).play(sitting(PLAIN))
         assert span(props, of=2) == pytest.approx(20 + 15, abs=5)
 
+    def test_a_restart_of_the_phones_own_begins_the_wait_anew(self, props: Props) -> None:
+        props.phone.restarts = 22.0
+        player(props).play(CENSUS)
+        assert span(props, of=1) == pytest.approx(22 + 15, abs=5)
+
+    def test_who_restarts_by_itself_is_given_time_to_do_so(self, props: Props) -> None:
+        props.phone.reads_settings, props.phone.restarts = 100.0, 240.0
+        playing = player(props)
+        playing.play(CENSUS)
+        assert span(props, of=1) == pytest.approx(240 + 150, abs=5)
+        playing.play(sitting(PLAIN))
+        assert span(props, of=2) == pytest.approx(240 + 150, abs=5)
+
+    def test_who_does_not_is_not_waited_for(self, props: Props) -> None:
+        props.phone.reads_settings = 100.0
+        playing = player(props)
+        playing.play(CENSUS)
+        assert span(props, of=1) == pytest.approx(100 + 150, abs=5)
+        playing.play(sitting(PLAIN))
+        assert span(props, of=2) == pytest.approx(100 + 15, abs=5)
+
+    def test_who_restarts_for_ever_was_not_cleared(self, props: Props) -> None:
+        def restart() -> None:
+            props.served()
+            props.clock.after(10, restart)
+
+        props.clock.after(10, restart)
+        told = manifest(player(props).play(CENSUS))
+        assert [boot.in_time for boot in told.boots] == [False]
+        assert span(props, of=1) == pytest.approx(10 + 600, abs=5)
+
     def test_time_passes_with_the_power_on(self, props: Props) -> None:
         player(props).play(sitting(Scenario(slot=1, steps=(PassTime(5000.0),))))
         assert span(props, of=2) == pytest.approx(20 + 15 + 5000, abs=5)

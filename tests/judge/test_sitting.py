@@ -120,6 +120,13 @@ class TestWholeness:
         with pytest.raises(Inconclusive, match=r"s01, boot 1 \(clear\): dumpcap ended"):
             Sitting(made.folder, made.manifest, (broken, *made.boots[1:])).require_whole()
 
+    def test_a_phone_that_did_not_come_to_rest_while_it_was_cleared(self, sitting: Make) -> None:
+        made = sitting(Scenario(slot=1))
+        boot = made.boots[0]
+        restless = replace(boot, manifest=boot.manifest.model_copy(update={"in_time": False}))
+        with pytest.raises(Inconclusive, match=r"boot 1 \(clear\): the phone kept starting anew"):
+            Sitting(made.folder, made.manifest, (restless, *made.boots[1:])).require_whole()
+
     @pytest.mark.parametrize("kind", ["clear", "main", "restart"])
     def test_a_capture_with_a_gap_in_any_boot(self, sitting: Make, kind: str) -> None:
         def gap(boot: PlannedBoot, transcript: Transcript) -> Transcript:

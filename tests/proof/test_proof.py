@@ -41,7 +41,16 @@ def record(*tests: Test) -> Record:
 
 
 def judged(phone: str, requirement: str, verdict: Verdict) -> Test:
-    return Test(id="t", name="test_dn_order", phone=phone, requirements=(requirement,), verdict=verdict, seconds=0.0)
+    return Test(
+        id="t",
+        name="test_dn_order",
+        phone=phone,
+        requirements=(requirement,),
+        verdict=verdict,
+        seconds=0.0,
+        sitting="sitting-1",
+        reason="csr.subject",
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +72,7 @@ def test_a_defect_is_caught_by_a_deviation_from_its_own_requirement_alone(test: 
 @pytest.mark.parametrize("verdict", [Verdict.DEVIATES, Verdict.INCONCLUSIVE, Verdict.BENCH_FAULT])
 def test_whatever_is_no_pass_on_a_variant_is_a_false_alarm(verdict: Verdict) -> None:
     proof = read_proof(record(judged("v-sha1", "HABITS", verdict)), [], [VARIANT])
-    assert proof == Proof((), (Spared("sha1", ("test_dn_order",)),))
+    assert proof == Proof((), (Spared("sha1", ("test_dn_order",), (f"test_dn_order {verdict} in sitting-1: csr.subject",)),))
     assert proof.false_alarms == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from hil.scenario import Answer, Issue, Pend, Reject
 from hil.scep import build, cms
 from hil.scep.algorithms import CIPHERS
 from hil.scep.authority import Authority, self_signed
-from hil.scep.ca import CaService, LedgerEntry, ScepRefusal
+from hil.scep.ca import CaService, LedgerEntry, ScepRefusal, ScriptedReply
 from hil.scep.certificate import Certificate
 from hil.scep.client import Client, Issued, Pending, Rejected, ReplyRefused, ServerView
 from hil.scep.csr import build_csr, read_csr
@@ -293,9 +294,9 @@ class _Replay:
         self._service, self._change = service, change
         self.get_ca_caps, self.get_ca_cert = service.get_ca_caps, service.get_ca_cert
 
-    def pki_operation(self, message: bytes) -> bytes:
-        reply: bytes = self._change(self._service.pki_operation(message), message)
-        return reply
+    def answer(self, message: bytes) -> ScriptedReply:
+        reply = self._service.answer(message)
+        return replace(reply, cert_rep=self._change(reply.cert_rep, message))
 
 
 def test_the_client_refuses_replies_that_do_not_fit(

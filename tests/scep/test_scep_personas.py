@@ -21,6 +21,7 @@ from hil.scep.authority import Authority, self_signed
 from hil.scep.build import build_request
 from hil.scep.ca import CaService
 from hil.scep.client import Client, Issued, Outcome, Pending, Rejected
+from hil.scep.crl import Crl
 from hil.scep.csr import build_csr, read_csr
 from hil.scep.endpoint import Endpoint
 from hil.scep.http import ScepHttpError, Transport
@@ -130,6 +131,17 @@ def test_an_unknown_end_entity_is_refused(play: Any, key: RSAPrivateKey, name: s
     with play(name) as stage:
         csr = build_csr(key, (("CN", "another"),), challenge_password=PASSWORD)
         assert isinstance(stage.client.enrol(csr, key, identifier="CAIdentifier"), Rejected)
+
+
+@pytest.mark.parametrize("name", PERSONAS)
+def test_all_give_a_crl_and_all_but_ejbca_a_certificate(play: Any, key: RSAPrivateKey, name: str) -> None:
+    with play(name) as stage:
+        issued = enrol(stage, key, stage.password)
+        assert isinstance(issued, Issued)
+        server = stage.client.discover("CAIdentifier")
+        assert isinstance(stage.client.get_crl(issued.certificate, (issued.certificate, key), server), Crl)
+        found = stage.client.get_cert(issued.certificate.issuer_and_serial, (issued.certificate, key), server)
+        assert (found == issued.certificate) is (name not in ("ejbca", "system-manager"))
 
 
 @pytest.mark.parametrize("name", ["ejbca", "system-manager"])

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from hil.clock import ScaledClock
 from hil.evidence import EventName, scep_path
 from hil.scenario import Answer, Issue, Pend, Reject
 from hil.scep import signers
@@ -23,6 +24,7 @@ from hil.scep.client import Client, Issued, Pending, Rejected
 from hil.scep.csr import build_csr, read_csr
 from hil.scep.http import ScepHttpError, Transport
 from hil.scep.messages import FailInfo, MessageType, PkiStatus, read_message
+from hil.scep.personas import PERSONAS, Admission, Persona
 from hil.secret import Secret
 from hil.services.events import Event
 from hil.services.lab import Lab
@@ -101,6 +103,34 @@ def test_a_signer_may_ask_for_the_challenge_password(lab: Lab, authority: Author
     outcome = enrol(lab)
     assert isinstance(outcome, Rejected)
     assert outcome.fail_info is FailInfo.badRequest
+
+
+@pytest.mark.parametrize("persona", PERSONAS.values(), ids=list(PERSONAS))
+def test_a_persona_takes_a_seat_with_its_own_script(lab: Lab, persona: Persona) -> None:
+    clock = ScaledClock()
+    authority = persona.authority("Played CA", clock, levels=2)
+    admission = Admission(Secret(PASSWORD), signers.EndEntities(passwords={"19WZ1234567A": Secret(PASSWORD)}))
+    password = admission.one_time.new(clock.now()) if persona.name == "ndes" else Secret(PASSWORD)
+    service = persona.service(authority, admission, clock=clock, script=[Pend(), Issue()])
+    lab.seat("j179-1", 1, persona.endpoint(service))
+    request = build_csr(KEY, (("O", "Lab"), ("CN", "19WZ1234567A")), challenge_password=password)
+    with Transport(url(lab)) as transport:
+        client = Client(transport)
+        outcome = client.enrol(request, KEY, identifier="CAIdentifier")
+        assert isinstance(outcome, Pending)
+        outcome = client.poll(outcome)
+    assert isinstance(outcome, Issued)
+    assert outcome.certificate.signed_by(authority.certificate)
+    assert [line.entry.answer for line in lab.ledger.lines("j179-1", 1)] == ["PENDING", "SUCCESS"]
+    [*_, (method, status)] = [(e.details["method"], e.details["status"]) for e in answers(lab)]
+    assert (method, status) == ("GET" if persona.name == "draft" else "POST", 200)
+
+
+def test_what_a_url_needed_allowance_for_is_told(lab: Lab) -> None:
+    lab.script("j179-1", 1)
+    blank = quote(base64.b64encode(b"\xfb\xef\xbe")).replace("%2B", "+")
+    assert httpx.get(f"{url(lab)}?operation=PKIOperation&message={blank}").status_code == 400
+    assert answers(lab)[0].details["notes"] == "a `+` is not percent-escaped in the URL"
 
 
 def test_a_new_script_begins_at_its_first_answer(lab: Lab) -> None:
