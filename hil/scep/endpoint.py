@@ -93,4 +93,5 @@ class Endpoint:
 
 
 def _refused(refusal: ScepRefusal, notes: tuple[str, ...] = ()) -> HttpReply:
-    return HttpReply(refusal.http_status, "text/plain", f"{refusal.text}\n".encode("utf-8", "replace"), notes, entry=refusal.entry)
+    body = f"{refusal.text}\n".encode("utf-8", "replace")
+    return HttpReply(refusal.http_status, "text/plain", body, notes, entry=refusal.entry)

@@ -17,8 +17,8 @@ ENVELOPED_DATA = "1.2.840.113549.1.7.3"
 AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
 # Each may cost an RSA operation, so a hostile message may not have many.
 MAX_RECIPIENTS = 10
-# Octets of content, over all recipients and keys that are tried: triple DES takes its time.
-MAX_DECRYPTED = 16 * 1024 * 1024
+# Octets of content after which no further recipient or key is tried: triple DES takes its time.
+MAX_DECRYPTED = 4 * 1024 * 1024
 _DEFAULT_TAG_SIZE, _TAG_SIZES = 12, range(12, 17)
 _NONCE_OF_GO = 0x84
 

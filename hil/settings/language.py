@@ -96,6 +96,8 @@ def printable(text: str) -> str:
     if name is not None and text[name.end() :].strip():
         text = text[: name.end()] + " <secret>"
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
