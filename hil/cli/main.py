@@ -12,6 +12,7 @@ import typer
 from hil.cli import power, prove, report, settings
 from hil.cli.decode import decode
 from hil.cli.enroll import enroll
+from hil.cli.proxy import proxy
 from hil.errors import LabFault, Misuse
 
 MISUSE, FAULT = 2, 11
@@ -27,6 +28,7 @@ app.command()(enroll)
 app.command()(power.power)
 app.command()(power.recover)
 app.command()(prove.prove)
+app.command()(proxy)
 app.command()(report.report)
 app.add_typer(settings.app, name="settings")
 

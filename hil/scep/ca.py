@@ -18,7 +18,7 @@ from hil.scep.crl import Crl
 from hil.scep.csr import Csr
 from hil.scep.forgery import Credentials, Forger, forgeries
 from hil.scep.messages import FailInfo, MessageType, PkiMessage, PkiStatus, read_message
-from hil.scep.outcomes import LedgerEntry, ScepRefusal, ScriptedReply
+from hil.scep.outcomes import LedgerEntry, ScepRefusal, ScriptedReply, repetition, shown
 from hil.scep.register import Register
 from hil.scep.signers import CertificateRequest, Refused, Signer
 
@@ -162,10 +162,7 @@ class CaService:
         """
         reply, again = self._answered.once(message, lambda: self._first_answer(message))
         if again:
-            told = read_message(message)
-            name = None if told.message_type is None else told.message_type.name
-            problem = "the same octets again, answered as before"
-            entry = LedgerEntry(self._clock.now(), told.transaction_id, name, answer=None, problem=problem)
+            entry = repetition(read_message(message), self._clock.now())
             self._ledger(entry)
             return replace(reply, script=None, entry=entry)  # what the script did to the answer, it did to the first one
         return reply
@@ -342,7 +339,7 @@ class CaService:
             serial=f"{issued.serial:x}" if issued else None,
             issued_der=issued.der if issued else None,
             problem=decision.text,
-            scripted=None if script is None or isinstance(script, Issue | Pend | Reject) else repr(script),
+            scripted=shown(script),
         )
 
     def _refusal(self, problem: str, request: PkiMessage | None = None) -> ScepRefusal:

@@ -44,3 +44,25 @@ def test_a_wrong_password_is_no_certificate(results: dict[str, Any], folder: Pat
     assert results["wrong password"]["exit_code"] == 1, results["wrong password"]["said"]
     assert results["wrong password"]["said"]["outcome"] == "rejected"
     assert not (folder / "wrong").exists()
+
+
+def test_it_is_enrolled_with_through_a_proxy_as_if_it_stood_there(results: dict[str, Any], folder: Path) -> None:
+    proxied = results["proxy"]
+    assert (proxied["first"]["exit_code"], proxied["second"]["exit_code"]) == (4, 0), proxied
+    assert "503" in proxied["first"]["said"]["reason"]
+    certificate = x509.load_pem_x509_certificate((folder / "proxied" / "client.pem").read_bytes())
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((folder / "depot" / "ca.pem").read_bytes()))
+    assert (proxied["refused"]["exit_code"], proxied["refused"]["said"]["outcome"]) == (1, "rejected")
+    assert proxied["faults"] == []
+
+
+def test_a_proxy_with_its_key_lets_a_request_wait(results: dict[str, Any]) -> None:
+    assert results["proxy"]["waits"] == ["Pending", "Issued"]
+    told = [(line["message_type"], line["answer"], line["problem"]) for line in results["proxy"]["ledger"]]
+    assert told == [
+        ("PKCSReq", None, None),
+        ("PKCSReq", "SUCCESS", None),
+        ("PKCSReq", "FAILURE", None),
+        ("PKCSReq", "PENDING", None),
+        ("CertPoll", "SUCCESS", None),
+    ]
