@@ -17,6 +17,7 @@ START = re.compile(rb"(?:HTTP/1\.|(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|TRAC
 STARTS = (b"HTTP/1.", b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"TRACE ", b"CONNECT ")
 REQUEST_LINE = re.compile(rb"([A-Z]+) +(\S.*) HTTP/1\.\d *\r?")  # a blank in the target is a fault, and is read
 STATUS_LINE = re.compile(rb"HTTP/1\.\d +(\d{3})(?: (.*?))?\r?")
+BLANK = re.compile(rb"[\r\n]+")
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 HEADERS = frozenset(("content-encoding", "content-length", "content-type", "transfer-encoding", "user-agent"))
 DIGITS = re.compile(r"\d{1,15}")
@@ -139,8 +140,8 @@ class Reader:
 
     def _start(self) -> bool:
         buffer = self._buffer
-        if buffer.startswith((b"\r", b"\n")):
-            buffer[:] = buffer.lstrip(b"\r\n")
+        if blank := BLANK.match(buffer):
+            del buffer[: blank.end()]
             if not buffer:
                 return False
         if not START.match(buffer):
