@@ -55,6 +55,6 @@ def held(name: str) -> Certificate:
 
 
 @cache
-def csr_der(name: str, digest: str = "sha256") -> bytes:
-    """A phone's certification request, with the right password."""
-    return build_csr(key(name), SUBJECT, challenge_password=PASSWORD, digest=digest)
+def csr_der(name: str, digest: str = "sha256", password: Secret | None = PASSWORD) -> bytes:
+    """A phone's certification request."""
+    return build_csr(key(name), SUBJECT, challenge_password=password, digest=digest)

@@ -15,6 +15,7 @@ from hil.scep.authority import Authority
 from hil.scep.certificate import Certificate
 from hil.scep.crl import Crl, write_crl
 from hil.scep.messages import MessageType, PkiStatus
+from hil.secret import Secret
 from targets import lab
 from targets.changes import changed
 from targets.draw import Draw
@@ -24,6 +25,7 @@ NONCE = bytes(range(16))
 _AES_256_GCM = "2.16.840.1.101.3.4.1.46"
 _CIPHERS = (*algorithms.CIPHERS, "gcm", "gcm in EnvelopedData")
 _REQUESTS = (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.CertPoll, MessageType.GetCert, MessageType.GetCRL)
+_PASSWORDS = (lab.PASSWORD, None, Secret("wrong"))
 _LAYERS = ("none", "content", "envelope", "attributes", "certificate", "whole")
 
 
@@ -84,7 +86,7 @@ def _content(kind: MessageType, phone: str, draw: Draw) -> bytes:
         case MessageType.GetCert | MessageType.GetCRL:
             return ca.issuer_and_serial
         case _:
-            return lab.csr_der(phone, draw.choice(algorithms.DIGESTS))
+            return lab.csr_der(phone, draw.choice(algorithms.DIGESTS), draw.choice(_PASSWORDS))
 
 
 def _message(
