@@ -69,12 +69,16 @@ def run(data: bytes) -> None:
 def seeds() -> Iterator[tuple[str, bytes]]:
     """Name and octets of inputs to begin with."""
     for number, name in enumerate(PERSONAS):
+        way = 2 if name == "draft" else 1
         for kind in range(5):
-            way = 2 if name == "draft" else 1
-            for password in range(3 if kind < 2 else 1):
-                request = bytes((way, kind, 0, 1, *((3, password) if kind < 2 else ()), 4, 3, 0))
-                yield f"{name}-{kind}-{password}", bytes((number, kind % 4)) + request * 2
+            request = bytes((way, kind, 0, 1, *((0, 3, 0) if kind < 2 else ()), 4, 3, 0))
+            yield f"{name}-{kind}", bytes((number, kind % 4)) + request * 2
         yield f"{name}-told", bytes((number, 0)) + b"".join(bytes((0, operation, 0)) for operation in range(4))
+        for wrong, drawn in enumerate(((0, 3, 1), (0, 3, 2), (1, 3, 0))):
+            yield f"{name}-wrong-{wrong}", bytes((number, 0, way, 0, 0, 1, *drawn, 4, 3))
+        for layer in range(1, 6):
+            turned = bytes((1, 6, 3, 9, 3))
+            yield f"{name}-turned-{layer}", bytes((number, 0, way, 0, layer, 1, 0, 3, 0)) + turned + bytes((4, 3)) + turned
     yield "post", bytes((0, 0, 3, 1)) + b"/?operation=PKIOperation\0" + b"\x30\x03\x02\x01\x05"
     yield "not-utf-8", bytes((0, 0, 3, 0)) + b"/?operation=PKIOperation&message=\xff\0"
     yield "get", bytes((0, 0, 3, 0)) + b"/?operation=PKIOperation&message=MAMCAQU%3d\0"
@@ -127,13 +131,14 @@ def _judge(stage: _Stage, request: pki.Request, reply: HttpReply) -> None:
 
 
 def _judge_issued(request: pki.Request, message: PkiMessage) -> None:
+    assert read_message(request.octets).signature_valid
     if request.kind in (MessageType.PKCSReq, MessageType.RenewalReq) and request.layer in ("none", "content"):
-        asked = read_csr(request.content)
+        asked, renewal = read_csr(request.content), request.kind is MessageType.RenewalReq
         leaf = next(granted for granted in message.issued if granted.public_key_der == asked.public_key_der)
         assert leaf.subject_der == asked.subject_der
         assert asked.signature_valid
-        renewal = request.kind is MessageType.RenewalReq
         assert asked.challenge_password == lab.PASSWORD or (renewal and asked.challenge_password is None)
+        assert renewal or asked.public_key_der == lab.certificate(request.phone).public_key_der
         assert leaf.signed_by(lab.authority().certificate)
         _is_sound(request.content, leaf.der)
 

@@ -47,7 +47,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     """Name and octets of inputs to begin with."""
     for kind in range(5):
         for cipher in (0, 4, 5, 6):
-            drawn = bytes((kind, 0, 0, *((3, 0) if kind < 2 else ()), cipher, 0, 3))
+            drawn = bytes((kind, 0, 0, *((0, 3, 0) if kind < 2 else ()), cipher, 0, 3))
             octets = pki.request(Draw(drawn), lab.authority()).octets
             if cipher in (0, 6) or not kind:
                 yield f"request-{kind}-{cipher}", b"\0" + octets
@@ -65,9 +65,9 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     yield "long-version", b"\x01" + rebuilt(element, found, number)
     yield "capabilities", b"\x01AES\nDES3\r\nPOSTPKIOperation\n"
     for layer in range(1, 6):
-        yield f"changed-{layer}", bytes((2, 0, layer, 0, 3, 0, 1, 5, 3, 9, 3, 4))
+        yield f"changed-{layer}", bytes((2, 0, layer, 0, 0, 3, 0, 1, 5, 3, 9, 3, 4))
         yield f"reply-changed-{layer}", bytes((3, layer, 0, 2, 6, 9, 3, 7, 3, 1))
-    yield "flipped", bytes((4, 0, 0, 0, 3, 0, 4, 3, 1, 120, 3))
+    yield "flipped", bytes((4, 0, 0, 0, 0, 3, 0, 4, 3, 1, 120, 3))
 
 
 def _message(draw: Draw) -> None:

@@ -86,7 +86,8 @@ def _content(kind: MessageType, phone: str, draw: Draw) -> bytes:
         case MessageType.GetCert | MessageType.GetCRL:
             return ca.issuer_and_serial
         case _:
-            return lab.csr_der(phone, draw.choice(algorithms.DIGESTS), draw.choice(_PASSWORDS))
+            owner = draw.choice((phone, *lab.PHONES))
+            return lab.csr_der(owner, draw.choice(algorithms.DIGESTS), draw.choice(_PASSWORDS))
 
 
 def _message(
