@@ -76,9 +76,8 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         yield f"{name}-told", bytes((number, 0)) + b"".join(bytes((0, operation, 0)) for operation in range(4))
         for wrong, drawn in enumerate(((0, 3, 1), (0, 3, 2), (1, 3, 0))):
             yield f"{name}-wrong-{wrong}", bytes((number, 0, way, 0, 0, 1, *drawn, 4, 3))
-        for layer in range(1, 6):
-            turned = bytes((1, 6, 3, 9, 3))
-            yield f"{name}-turned-{layer}", bytes((number, 0, way, 0, layer, 1, 0, 3, 0)) + turned + bytes((4, 3)) + turned
+        yield f"{name}-turned-name", bytes((number, 0, way, 0, 1, 1, 0, 3, 0, 1, 6, 23, 3, 0, 4, 3))
+        yield f"{name}-turned-signature", bytes((number, 0, way, 0, 5, 1, 0, 3, 0, 4, 3, 1, 6, 5, 9, 0))
     yield "post", bytes((0, 0, 3, 1)) + b"/?operation=PKIOperation\0" + b"\x30\x03\x02\x01\x05"
     yield "not-utf-8", bytes((0, 0, 3, 0)) + b"/?operation=PKIOperation&message=\xff\0"
     yield "get", bytes((0, 0, 3, 0)) + b"/?operation=PKIOperation&message=MAMCAQU%3d\0"
