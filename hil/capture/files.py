@@ -7,11 +7,13 @@ the reading and becomes one of `problems`. Sources: draft-ietf-opsawg-pcap, draf
 from __future__ import annotations
 
 import mmap
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from struct import Struct
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from hil.errors import Misuse
@@ -27,6 +29,8 @@ PCAP_MAGIC = {  # first four bytes: (byte order, nanoseconds in one tick)
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
+GZIP_MAGIC, GZIP_WINDOW = b"\x1f\x8b", 31
+MAX_INFLATED = 512 * 2**20
 INTERFACE, OLD_PACKET, SIMPLE_PACKET, STATISTICS, PACKET, JOURNAL, SECTION = 1, 2, 3, 5, 6, 9, 0x0A0D0D0A
 END_OF_OPTIONS, IF_NAME, IF_TSRESOL, IF_TSOFFSET, ISB_IFRECV, ISB_IFDROP, ISB_OSDROP = 0, 2, 9, 14, 4, 5, 7
 
@@ -64,8 +68,8 @@ def instant(nanoseconds: int) -> datetime:
 
 
 def is_capture(start: bytes) -> bool:
-    """Whether a file that begins so is pcap or pcapng."""
-    return start[:4] in PCAP_MAGIC or start[:4] == PCAPNG_MAGIC
+    """Whether a file that begins so is pcap or pcapng, or may be one that gzip compressed."""
+    return start[:4] in PCAP_MAGIC or start[:4] == PCAPNG_MAGIC or start[:2] == GZIP_MAGIC
 
 
 class CaptureFile:
@@ -220,10 +224,32 @@ class CaptureFile:
 
 
 def open_capture(path: Path) -> CaptureFile:
-    """The capture in a file, mapped rather than loaded; Misuse if the file cannot be read."""
+    """The capture in a file, mapped rather than loaded unless gzip compressed it; Misuse if the file cannot be read."""
     try:
         with path.open("rb") as file:
+            if file.read(2) == GZIP_MAGIC:
+                return _inflated(path)
             empty = not file.seek(0, 2)
             return CaptureFile(b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise Misuse(f"cannot be read: {error}", file=path, remedy="name a pcap or pcapng file") from error
+
+
+def _inflated(path: Path) -> CaptureFile:
+    """What gzip compressed, on disk rather than in memory: it may be a thousand times as large."""
+    size, problem = 0, None
+    inflater = zlib.decompressobj(GZIP_WINDOW)
+    with path.open("rb") as file, TemporaryFile() as plain:
+        try:
+            while size < MAX_INFLATED and (piece := inflater.unconsumed_tail or file.read(2**16)):
+                size += plain.write(inflater.decompress(piece, min(2**20, MAX_INFLATED - size)))
+        except zlib.error:
+            problem = f"the file is damaged where gzip compressed it, after {size} bytes"
+        if problem is None and not inflater.eof:
+            problem = f"the file is cut, or larger than what is read: {size} bytes of what gzip compressed"
+        plain.seek(0)
+        if not is_capture(plain.read(4)):
+            raise Misuse(problem or "gzip did not compress a capture there", file=path, remedy="name a pcap or pcapng file")
+        capture = CaptureFile(mmap.mmap(plain.fileno(), 0, access=mmap.ACCESS_READ))
+    capture.problems += [problem] if problem else []
+    return capture

@@ -6,7 +6,7 @@ capture that begins in mid-connection. What is missing becomes a problem of the 
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -24,6 +24,7 @@ HELD_OVERHEAD = 256  # bytes that one held segment costs beside its payload
 MAX_CONNECTIONS = 10_000
 MAX_FOREIGN = 500_000
 MAX_OPEN_REQUESTS = 1_000
+TLS_RECORD = b"\x16\x03"  # a handshake, TLS 1.x
 HALF: Final = 2**31
 NO_ANSWER = "the capture ends before the answer"
 
@@ -211,7 +212,8 @@ class Connection:
             self._finish(passed)
         if self._rounds:
             answered = self._rounds.popleft()
-            message.bodiless = answered.request.method == "HEAD"
+            tunnel = answered.request.method == "CONNECT" and message.status < 300
+            message.bodiless = tunnel or answered.request.method == "HEAD"
             message.keep = answered.request.keep
             self._answers[id(message)] = answered
 
@@ -266,6 +268,7 @@ class Connections:
         self._report, self._stray, self._prepare = report, stray, prepare
         self._budget = Budget()
         self._open: OrderedDict[tuple[bytes, bytes], Connection] = OrderedDict()
+        self.sealed: Counter[bytes] = Counter()  # TLS connections by the address and port that the handshake went to
         self.foreign: set[bytes] = set()  # addresses and ports, as they follow each other in a packet, of what is not HTTP
 
     def accept(self, segment: Segment, frame: int, time: int) -> None:
@@ -288,6 +291,8 @@ class Connections:
                 self._open.popitem(last=False)[1].finish("too many connections were open at once")
         connection.accept(segment, frame, time)
         if connection.foreign and len(self.foreign) < MAX_FOREIGN:
+            if segment.payload.startswith(TLS_RECORD):
+                self.sealed[destination] += 1
             self._open.pop(key).finish()
             self.foreign |= {wire_key(source, destination), wire_key(destination, source)}
 

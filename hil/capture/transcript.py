@@ -7,7 +7,7 @@ shows it. Untrusted input never raises here: the worst it gets is a problem of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -18,17 +18,20 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hil.capture.datagrams import BOOTP_SERVER, NTP_PORT, dhcp_acknowledged, mac_text, sntp_transmit_time
 from hil.capture.exchange import Exchange, ExchangeReader, endpoint_text, is_scep, path_of
 from hil.capture.files import CaptureFile, Packet, instant, open_capture
-from hil.capture.frames import ETHERNET, SYN, Datagram, Unread, dissect
+from hil.capture.fragments import Fragments
+from hil.capture.frames import ETHERNET, SYN, Datagram, Fragment, Unread, dissect
 from hil.capture.http import Message
 from hil.capture.streams import Connections, Round
 from hil.scep.certificate import Certificate
 
 __all__ = ["Exchange", "Fetch", "Lease", "TimeReply", "Transcript", "read_capture", "read_packets"]
 
+PLAIN, MORE = b"\x08\x00\x45", 0x20  # EtherType and a header without options; the flag of a fragment
+LEAST_TCP = 48  # octets of a frame up to TCP's flags
 MAX_BODY = 4 * 2**20
 MAX_BODIES = 256 * 2**20
 MAX_ENTRIES = 20_000
-MAX_PROBLEMS = 1_000
+MAX_PROBLEMS, MAX_SEALED = 1_000, 100
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,10 @@ class Lease:
 
 @dataclass(frozen=True)
 class Transcript:
-    """All that a capture was read to say; `first` and `last` are the times of its first and last packet, in UTC."""
+    """All that a capture was read to say; `first` and `last` are the times of its first and last packet, in UTC.
+
+    `problems` say what of it is damaged, `notes` what was left unread although it is whole.
+    """
 
     file: str
     exchanges: tuple[Exchange, ...]
@@ -84,6 +90,7 @@ class Transcript:
     first: datetime | None
     last: datetime | None
     packets: int
+    notes: tuple[str, ...] = ()
 
 
 def read_capture(path: Path | str, *, keys: Sequence[RSAPrivateKey] = (), certificates: Sequence[Certificate] = ()) -> Transcript:
@@ -116,6 +123,7 @@ class _Gathering:
         self._times: dict[tuple[bytes, ...], TimeReply] = {}
         self._leases: dict[tuple[object, ...], Lease] = {}
         self._problems: list[str] = []
+        self._fragments = Fragments()
         self._unread: Counter[str] = Counter()
         self._unread_frames: dict[str, int] = {}
         self._bodies = 0
@@ -133,10 +141,10 @@ class _Gathering:
                 self._first = time
             if length > len(data):
                 self._cut += 1
-            # Most of a long capture is known not to be HTTP: such packets are left by their addresses alone.
-            if link == ETHERNET and data[26:38] in foreign and data[12:15] == b"\x08\x00\x45" and not data[47] & SYN:
+            if link == ETHERNET and _is_of_no_use(data, foreign):
                 continue
-            content = dissect(link, data)
+            found = dissect(link, data)
+            content = self._fragments.add(found, number) if isinstance(found, Fragment) else found
             if content is None:
                 continue
             if isinstance(content, Datagram):
@@ -151,6 +159,8 @@ class _Gathering:
         self._note_limits(capture)
 
     def _note_limits(self, capture: CaptureFile) -> None:
+        if parts_missing := self._fragments.finish():
+            self._problem(parts_missing)
         for reason, count in self._unread.items():
             self._problem(f"frame {self._unread_frames[reason]}: {reason} ({count} such frames)")
         if self._cut:
@@ -160,6 +170,10 @@ class _Gathering:
                 self._problem(f"the recorder dropped {interface.dropped} packets of interface {interface.name or '?'}")
         for problem in capture.problems:
             self._problem(problem)
+
+    def _sealed(self) -> Iterator[str]:
+        for server, count in self._connections.sealed.most_common(MAX_SEALED):
+            yield f"TLS to {endpoint_text(server)} is not opened ({count} connections)"
 
     def _problem(self, problem: str) -> None:
         if len(self._problems) < MAX_PROBLEMS:
@@ -232,7 +246,15 @@ class _Gathering:
             first=None if self._first is None else instant(self._first),
             last=None if self._first is None else instant(self._last),
             packets=self._packets,
+            notes=tuple(self._sealed()),
         )
+
+
+def _is_of_no_use(frame: bytes, foreign: Collection[bytes]) -> bool:
+    """Whether a frame tells by its addresses alone that it is not HTTP, as most of a long capture does."""
+    if frame[26:38] not in foreign or frame[12:15] != PLAIN or len(frame) < LEAST_TCP:
+        return False
+    return not (frame[47] & SYN or frame[20] & MORE)
 
 
 def _prepare(message: Message) -> None:

@@ -78,8 +78,11 @@ def build_cert_rep(
     recipient: Certificate | None = None,
     fail_info: FailInfo | None = None,
     fail_info_text: str | None = None,
+    empty_content: bool = False,
 ) -> bytes:
-    """A CertRep; `issued` and encoded `crls` are enveloped for `recipient` where there is one, else there is no content.
+    """A CertRep; `issued` and encoded `crls` are enveloped for `recipient` where there is one.
+
+    Else there is no content, or one of no octets with `empty_content`.
 
     `recipient_nonce` is the senderNonce of the request answered; `sender_nonce` is fresh unless given.
     """
@@ -94,7 +97,8 @@ def build_cert_rep(
         attributes.append(_text(messages.FAIL_INFO, str(fail_info.value)))
     if fail_info_text is not None:
         attributes.append(cms.attribute(messages.FAIL_INFO_TEXT, asn1.tlv(asn1.UTF8_STRING, fail_info_text.encode())))
-    sealed = None if recipient is None else envelope.write_enveloped_data(degenerate(issued, crls), recipient, cipher)
+    without = b"" if empty_content else None
+    sealed = without if recipient is None else envelope.write_enveloped_data(degenerate(issued, crls), recipient, cipher)
     return cms.write_signed_data(sealed, attributes, signer=signer, key=key, digest=digest, certificates=(signer,))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import chain, count, repeat
 from struct import pack
 
 import by_hand
@@ -78,9 +79,12 @@ def _name(text: bytes) -> bytes:
     return asn1.sequence(asn1.tlv(0x31, asn1.sequence(asn1.oid("2.5.4.3"), asn1.tlv(asn1.UTF8_STRING, text))))
 
 
+def _extension(number: int) -> bytes:
+    return asn1.sequence(asn1.oid("1.2.3"), asn1.octet_string(bytes((number,))))
+
+
 def _named_with_large_attribute() -> bytes:
-    extensions = (asn1.sequence(asn1.oid("1.2.3"), asn1.octet_string(bytes((number,)))) for number in range(100))
-    carried = [_certificate(extension=asn1.explicit(3, asn1.sequence(extension))) for extension in extensions]
+    carried = [_certificate(extension=asn1.explicit(3, asn1.sequence(_extension(number)))) for number in range(100)]
     return _signed(b"x", cms.attribute("1.2.3", asn1.octet_string(bytes(SIZE))), certificates=carried, digest="sha512")
 
 
@@ -232,6 +236,33 @@ def _stranger(number: int) -> bytes:
     return by_hand.reply(lab.certificate("phone").der[:-4] + number.to_bytes(4, "big"))
 
 
+def _inflating() -> bytes:
+    """A reply of a few octets that gzip makes megabytes of."""
+    compressor = zlib.compressobj(wbits=31)
+    body = compressor.compress(bytes(4_000_000)) + compressor.flush()
+    return by_hand.reply(body, extra=f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n")
+
+
+def _learnt() -> Iterator[bytes]:
+    """Answers with certificates that share a name and number, then messages that name none of them by octets."""
+    asked = by_hand.request("/?operation=GetCACert&message=a")
+    carried = [_certificate(extension=asn1.explicit(3, asn1.sequence(_extension(number)))) for number in range(100)]
+    yield from _each_answered(asked, [by_hand.reply(build.degenerate([replace(_PHONE, der=der) for der in carried]))])
+    signer = replace(_PHONE, issuer_and_serial=_PHONE.issuer_and_serial.replace(b"19WZ", b"19wz"))
+    message = cms.write_signed_data(b"x", (), signer=signer, key=lab.key("phone"), digest="sha256", certificates=())
+    posted = by_hand.request("/?operation=PKIOperation", "POST", message)
+    yield from chain.from_iterable(_stream(posted, (), port=port) for port in count(6_000))
+
+
+def _parts() -> Iterator[bytes]:
+    """Packets in a hundred parts each, of which the first never comes."""
+    for number in count():
+        for part in range(1, 120):
+            place = part | (0x2000 if part < 119 else 0)
+            head = pack(">BBHHHBBH", 0x45, 0, 28, number % 65_536, place, 64, 6, 0) + b"".join(_ADDRESSES)
+            yield by_hand.ethernet(head + bytes(8))
+
+
 _POST = b"POST /?operation=PKIOperation HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n"
 _CHUNKED = b"POST /?operation=PKIOperation HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 _MANY_HEADERS = b"GET /?operation=a HTTP/1.1\r\n" + b"".join(b"%x:\n" % number for number in range(100)) + b"\r\n"
@@ -246,6 +277,9 @@ _CAPTURES: dict[str, Iterable[bytes]] = {
     "large gaps that stay open": chain.from_iterable(_stream(_POST, (b"x",) * 4_098, step=900, port=port) for port in count()),
     "blanks": _stream(b"", _blanks()),
     "requests in one segment": _stream(b"", (b"GET / HTTP/1.1\r\n\r\n\r\n" * 13_000 for _ in count()), jumbo=True),
+    "what gzip makes more of": _each_answered(by_hand.request("/?operation=GetCACert&message=a"), repeat(_inflating())),
+    "learnt certificates": _learnt(),
+    "parts of packets": _parts(),
     "header lines": chain.from_iterable(_stream(_MANY_HEADERS, (), port=port) for port in count()),
     "answers to nothing": _each_answered(b"GET / HTTP/1.1\r\n\r\n" * 900, (_NO_CONTENT * 900 for _ in count())),
     "empty operations": _each_answered(b"GET /?operation HTTP/1.1\r\n\r\n" * 900, (_NO_CONTENT * 900 for _ in count())),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import zlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from struct import pack
 from typing import Any
 
 import by_hand
@@ -28,6 +30,7 @@ _WRITERS: tuple[Callable[[list[bytes]], bytes], ...] = (
     lambda frames: by_hand.pcapng([(0, frame) for frame in frames], drops=[0]),
     lambda frames: by_hand.pcapng([(0, frame) for frame in frames], order=">"),
 )
+_ENCODINGS = ("", "", "gzip", "deflate")
 _ENDS = (("10.0.0.7", "10.0.0.1"), ("fd00::7", "fd00::1"))
 
 
@@ -58,8 +61,22 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     )
     frames = b"".join(len(frame).to_bytes(2, "big") + frame for frame in map(by_hand.ethernet, datagrams))
     yield "datagrams", b"\x01\0" + frames
+    yield "strangers", bytes((1, 0)) + b"".join(len(frame).to_bytes(2, "big") + frame for frame in _strangers())
     for number in range(8):
         yield f"conversation-{number}", bytes((2, number, *((31 * number + 7 * i) % 256 for i in range(70))))
+
+
+def _strangers() -> Iterator[bytes]:
+    """A connection that is not HTTP, whose later frames are cut, and one within PPPoE and SNAP."""
+    talk = Talk()
+    for packet in (*talk.opening(), talk.ask(b"\x16\x03\x01\0\1x")):
+        yield by_hand.framed(packet)
+    for kept in (54, 47, 40, 38, 30, 14):
+        yield by_hand.framed(talk.ask(b"x"))[:kept]
+    inside = talk.ask(b"y")
+    macs = by_hand.SERVER_MAC + by_hand.CLIENT_MAC
+    yield macs + bytes.fromhex("8864 1100 0001") + pack(">HH", len(inside) + 2, 0x21) + inside
+    yield macs + pack(">H", len(inside) + 8) + bytes.fromhex("aaaa03 000000 0800") + inside
 
 
 def _file(draw: Draw) -> None:
@@ -103,20 +120,38 @@ def _conversation(draw: Draw) -> None:
 
 
 def _segments(talk: Talk, from_client: bool, data: bytes, draw: Draw) -> list[bytes]:
-    sent = []
+    sent: list[bytes] = []
     for _ in range(draw.number(5)):
         cut = draw.number(256)
-        sent.append(talk.segment(from_client, data[:cut]))
+        sent += _fragments(talk.segment(from_client, data[:cut]), draw)
         data = data[cut:]
     return [*sent, talk.segment(from_client, data)]
 
 
+def _fragments(packet: bytes, draw: Draw) -> list[bytes]:
+    """An IPv4 packet, sometimes in two parts, with a number of its own."""
+    if packet[0] >> 4 != 4 or draw.number(4):
+        return [packet]
+    cut = 8 * (1 + draw.number(2))
+    number = zlib.crc32(packet) & 0xFFFF
+    parts = []
+    for place, payload, more in ((0, packet[20 : 20 + cut], 0x2000), (cut // 8, packet[20 + cut :], 0)):
+        head = packet[:2] + pack(">HHH", 20 + len(payload), number, place | more) + packet[8:20]
+        parts.append(head + payload)
+    return parts
+
+
 def _framed_body(body: bytes, draw: Draw) -> bytes:
+    encoding = draw.choice(_ENCODINGS)
+    extra = f"Content-Encoding: {encoding}\r\n" if encoding else ""
+    if encoding:
+        compressor = zlib.compressobj(wbits=31 if encoding == "gzip" else 15)
+        body = compressor.compress(body) + compressor.flush()
     if draw.number(2):
-        return by_hand.reply(body)
+        return by_hand.reply(body, extra=f"{extra}Content-Length: {len(body)}\r\n")
     cut = draw.number(len(body))
     pieces = b"".join(f"{len(piece):x};x=y\r\n".encode() + piece + b"\r\n" for piece in (body[:cut], body[cut:]) if piece)
-    return by_hand.reply(pieces + b"0\r\nTrailer: x\r\n\r\n", extra="Transfer-Encoding: chunked\r\n")
+    return by_hand.reply(pieces + b"0\r\nTrailer: x\r\n\r\n", extra=f"{extra}Transfer-Encoding: chunked\r\n")
 
 
 def _disorder(segments: list[bytes], draw: Draw) -> None:

@@ -1,20 +1,18 @@
-"""What the test against Debian's scepserver plays in a network namespace of its own, since that server binds every interface.
+"""The bench's proxy before Debian's scepserver, played in a network namespace of its own: that server binds every interface.
 
-The server's CA and challenge password are made anew; prints what `hil enroll` said and did, as JSON, and what a proxy
-before the server told of it.
+Prints what `hil enroll` said and did, as JSON, and what the proxy told of it.
 """
 
 from __future__ import annotations
 
 import json
 import ssl
-import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import typer
 from cryptography.hazmat.primitives.asymmetric import rsa
+from interop_seats import GUESSED, PASSWORD, SCEPSERVER_PORT, must, scepserver
 from typer.testing import CliRunner
 
 from hil.capture.keys import load_key
@@ -31,30 +29,13 @@ from hil.secret import Secret
 from hil.services.lab import Lab
 from hil.services.upstream import Upstream
 
-PASSWORD, PORT = "only-for-this-test", "2016"
+SERVER = f"http://127.0.0.1:{SCEPSERVER_PORT}/scep"
 
 
-def serve(folder: Path) -> subprocess.Popen[str]:
-    """The server, once it says that it listens; what it says later is read so that it never blocks."""
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    subprocess.run(["scepserver", "ca", "-init", "-organization", "Lab"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    command = ["scepserver", "-depot", "depot", "-port", PORT, f"-challenge={PASSWORD}", "-allowrenew", "0"]
-    server = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert server.stderr is not None
-    for line in server.stderr:
-        if "listening" in line:
-            threading.Thread(target=server.stderr.read, daemon=True).start()
-            return server
-    raise AssertionError(f"scepserver ended with {server.wait()}")
-
-
-SERVER = f"http://127.0.0.1:{PORT}/scep"
-
-
-def run(*arguments: str, url: str = SERVER) -> dict[str, object]:
+def run(*arguments: str, url: str) -> dict[str, object]:
     app = typer.Typer()
     app.command()(enroll)
-    done = CliRunner().invoke(app, [url, "--json", *arguments], env={"RIGHT": PASSWORD, "WRONG": "guessed"})
+    done = CliRunner().invoke(app, [url, "--json", *arguments], env={"RIGHT": PASSWORD, "WRONG": GUESSED})
     return {"exit_code": done.exit_code, "said": json.loads(done.stdout)}
 
 
@@ -90,18 +71,9 @@ def wait(lab: Lab, url: str, depot: Path) -> list[str]:
 
 
 def main(folder: Path) -> None:
-    server = serve(folder)
-    try:
-        results = {}
-        for cipher in ("des", "3des", "aes128", "aes256"):
-            subject = ("--cn", cipher, "--dn", "/C=US/O=Lab")
-            results[cipher] = run(*subject, "--challenge-env", "RIGHT", "--cipher", cipher, "--out", str(folder / cipher))
-        results["wrong password"] = run("--cn", "wrong", "--challenge-env", "WRONG", "--out", str(folder / "wrong"))
-        results["proxy"] = through_a_proxy(folder)
-    finally:
-        server.terminate()
-        server.wait(10)
-    sys.stdout.write(json.dumps(results))
+    must("ip", "link", "set", "lo", "up")
+    with scepserver(folder / "depot"):
+        sys.stdout.write(json.dumps(through_a_proxy(folder)))
 
 
 if __name__ == "__main__":
