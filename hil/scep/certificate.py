@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -24,9 +25,8 @@ _USAGES = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEnciphe
 class Certificate:
     """A certificate as its octets say; `subject` and `issuer` are RFC 4514 strings, times are UTC.
 
-    Nothing is refused for its version, serial number, key size or dates. `self_signed` means that
-    its own key verifies its signature. `key_usage` is None where the extension is absent. `oddities`
-    say what RFC 5280 does not allow and the reading did.
+    Nothing is refused for its version, serial number, key size or dates. `key_usage` is None where
+    the extension is absent. `oddities` say what RFC 5280 does not allow and the reading did.
     """
 
     der: bytes = field(repr=False)
@@ -37,7 +37,6 @@ class Certificate:
     not_after: datetime
     key_bits: int
     public_key_der: bytes = field(repr=False)
-    self_signed: bool
     is_ca: bool = field(repr=False)
     key_usage: frozenset[str] | None = field(repr=False)
     subject_der: bytes = field(repr=False)
@@ -49,6 +48,11 @@ class Certificate:
     signed_part: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     oddities: tuple[str, ...] = field(repr=False, default=())
+
+    @cached_property
+    def self_signed(self) -> bool:
+        """Whether its own key verifies its signature."""
+        return self.signed_by(self)
 
     def signed_by(self, issuer: Certificate) -> bool:
         """Whether `issuer` is named as issuer and its key verifies the signature."""
@@ -78,17 +82,16 @@ def certificate_of(element: Element) -> Certificate:
     public_key = algorithms.read_public_key(signed.take(asn1.SEQUENCE))
     extensions = _extensions(signed.rest())
     dates = (validity.take(), validity.take())
-    own = issuer.raw == subject.raw and public_key.verifies(signature_digest, signature, body.raw)
+    holder = names.rfc4514(names.read_name(subject))
     return Certificate(
         der=element.raw,
-        subject=names.rfc4514(names.read_name(subject)),
-        issuer=names.rfc4514(names.read_name(issuer)),
+        subject=holder,
+        issuer=holder if issuer.raw == subject.raw else names.rfc4514(names.read_name(issuer)),
         serial=serial.integer(),
         not_before=dates[0].time(),
         not_after=dates[1].time(),
         key_bits=public_key.bits,
         public_key_der=public_key.der,
-        self_signed=own,
         is_ca=_is_ca(extensions.get(BASIC_CONSTRAINTS)),
         key_usage=_key_usage(extensions.get(KEY_USAGE)),
         subject_der=subject.raw,
