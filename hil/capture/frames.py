@@ -22,6 +22,7 @@ SLL, SLL2 = 113, 276
 KNOWN_LINKS = frozenset((ETHERNET, SLL, SLL2)) | LOOPBACK | RAW_IP
 HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 43, 44, 51, 60
 
+_ipv4_head = Struct(">BxHxxHxB").unpack_from
 _tcp = Struct(">HHIIBB").unpack_from
 
 
@@ -57,9 +58,7 @@ def dissect(link: int, data: bytes) -> Content:
     """What a frame carries; None for what is neither TCP nor UDP over IP, or is too short to tell."""
     if link == ETHERNET:
         offset, kind = 14, _short(data, 12)
-        for _ in range(MAX_VLAN_TAGS):
-            if kind not in VLAN_TAGS:
-                break
+        while kind in VLAN_TAGS and offset < 14 + 4 * MAX_VLAN_TAGS:
             kind = _short(data, offset + 2)
             offset += 4
         return _ip(data, offset, data[6:12]) if kind in (IPV4, IPV6) else None
@@ -95,11 +94,11 @@ def _ip(data: bytes, offset: int, mac: bytes | None) -> Content:
 
 
 def _ipv4(data: bytes, offset: int, mac: bytes | None) -> Content:
-    header, total = (data[offset] & 15) * 4, _short(data, offset + 2)
-    protocol = data[offset + 9]
+    first, total, fragment, protocol = _ipv4_head(data, offset)
+    header = (first & 15) * 4
     if header < 20 or protocol not in (TCP, UDP):
         return None
-    if _short(data, offset + 6) & 0x3FFF:  # more fragments, or an offset
+    if fragment & 0x3FFF:  # more fragments, or an offset
         return Unread("an IPv4 fragment, which is not put together")
     end = min(offset + total, len(data)) if total else len(data)  # 0: left to the network card, which cut the packet itself
     return _transport(data, offset + header, end, protocol, data[offset + 12 : offset + 16], data[offset + 16 : offset + 20], mac)

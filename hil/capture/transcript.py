@@ -7,7 +7,7 @@ shows it. Untrusted input never raises here: the worst it gets is a problem of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -29,6 +29,9 @@ MAX_BODY = 4 * 2**20
 MAX_BODIES = 256 * 2**20
 MAX_ENTRIES = 200_000
 MAX_PROBLEMS = 1_000
+PLAIN_IPV4 = b"\x08\x00\x45"  # an Ethernet frame of IPv4 without options
+UDP_PROTOCOL = b"\x11"
+UNFRAGMENTED = (b"\x00\x00", b"\x40\x00")
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,7 @@ class _Gathering:
                 self._first = time
             if length > len(data):
                 self._cut += 1
-            # Most of a long capture is known not to be HTTP: such packets are left by their addresses alone.
-            if link == ETHERNET and data[26:38] in foreign and data[12:15] == b"\x08\x00\x45" and not data[47] & SYN:
+            if link == ETHERNET and _is_of_no_use(data, foreign):
                 continue
             content = dissect(link, data)
             if content is None:
@@ -233,6 +235,15 @@ class _Gathering:
             last=None if self._first is None else instant(self._last),
             packets=self._packets,
         )
+
+
+def _is_of_no_use(frame: bytes, foreign: Collection[bytes]) -> bool:
+    """Whether a frame tells by its protocol and ports alone that nothing is to be had of it, as most of a long capture does."""
+    if frame[12:15] != PLAIN_IPV4:
+        return False
+    if frame[26:38] in foreign:
+        return len(frame) > 47 and not frame[47] & SYN
+    return frame[23:24] == UDP_PROTOCOL and frame[20:22] in UNFRAGMENTED and frame[34:36] not in (NTP_PORT, BOOTP_SERVER)
 
 
 def _prepare(message: Message) -> None:
