@@ -45,7 +45,9 @@ class Transport:
         self._timeout = timeout
         # A connection for each request, as phones have it, so that none is found dead after a power cycle.
         limits = httpx.Limits(max_keepalive_connections=0)
-        transport = httpx.HTTPTransport(local_address=local_address, limits=limits, trust_env=False)
+        # To read the trusted certificates takes longer than a whole enrolment, and no TLS is spoken with an http URL.
+        secure = not url.lower().startswith("http://")
+        transport = httpx.HTTPTransport(verify=secure, local_address=local_address, limits=limits, trust_env=False)
         headers = {"User-Agent": user_agent, "Accept": "*/*"}
         self._client = httpx.Client(transport=transport, timeout=timeout, headers=headers, trust_env=False)
 
