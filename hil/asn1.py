@@ -152,6 +152,12 @@ class Element:
             raise Malformed(f"INTEGER without a value at offset {self.start}")
         return int.from_bytes(self.content, "big", signed=True)
 
+    def small(self) -> int:
+        """The value of an INTEGER of at most four octets, as a version or a size has."""
+        if self.stop - self.body > 4:
+            raise Malformed(f"INTEGER of {self.stop - self.body} octets at offset {self.start}")
+        return self.integer()
+
     def oid(self) -> str:
         """The value of an OBJECT IDENTIFIER, dotted."""
         return _dotted(self.expect(OID).content)

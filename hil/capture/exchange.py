@@ -14,18 +14,30 @@ from urllib.parse import unquote_to_bytes
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from hil import asn1
 from hil.asn1 import Malformed
+from hil.capture.bodies import decoded
 from hil.capture.datagrams import mac_text
 from hil.capture.files import instant
 from hil.capture.http import Message
 from hil.capture.streams import Round
+from hil.scep.attributes import Remarks
 from hil.scep.certificate import Certificate
-from hil.scep.messages import PkiMessage, read_capabilities, read_certificates, read_message
-from hil.scep.query import decode_url_message, parameters
+from hil.scep.messages import (
+    PkiMessage,
+    capability_notes,
+    read_capabilities,
+    read_certificates,
+    read_message,
+    read_next_ca,
+)
+from hil.scep.query import decode_url_message, oddities, parameters
+from hil.scep.wrapping import unwrapped
 
 OPERATIONS: Final = ("GetCACaps", "GetCACert", "GetCACertChain", "GetNextCACert", "PKIOperation")
 CERTIFICATE_OPERATIONS: Final = ("GetCACert", "GetCACertChain", "GetNextCACert")
 BY_LOWER_CASE = {name.lower(): name for name in OPERATIONS}
+PKI_MESSAGE: Final = "application/x-pki-message"
 MAX_TEXT = 200
 
 
@@ -91,33 +103,21 @@ class ExchangeReader:
         """Takes the certificates of a GetCACert answer for signers that replies do not carry themselves."""
         operation = BY_LOWER_CASE.get(parameters(seen.request.target).get("operation", "").lower())
         if operation in CERTIFICATE_OPERATIONS and seen.reply is not None and seen.reply.status == 200:
-            certificates = self._certificates(bytes(seen.reply.body), [])
+            certificates = self._certificates(operation, decoded(seen.reply)[0], Remarks())
             self._known |= {certificate.der: certificate for certificate in certificates or ()}
 
     def read(self, index: int, seen: Round) -> Exchange:
         """The exchange of a round; its defects are the exchange's problems."""
         request, reply = seen.request, seen.reply
-        problems = [*seen.problems, *_defects("request", request)]
-        notes: list[str] = []
+        remarks = Remarks()
+        remarks.problems += [*seen.problems, *_defects("request", request)]
         query = parameters(request.target)
-        operation = _operation(query["operation"], problems)
-        sent = self._request(request, query, problems, notes) if operation == "PKIOperation" else None
-        answer: PkiMessage | None = None
-        capabilities: tuple[str, ...] | None = None
-        certificates: tuple[Certificate, ...] | None = None
-        if reply is not None:
-            problems += _defects("reply", reply)
-            body = bytes(reply.body)
-            if reply.status != 200:
-                notes.append(f"HTTP {reply.status}: {_text(body)}")
-            elif not reply.whole:
-                pass
-            elif operation == "PKIOperation":
-                answer = self._message("reply", body, problems, notes)
-            elif operation == "GetCACaps":
-                capabilities = read_capabilities(body)
-            elif operation in CERTIFICATE_OPERATIONS:
-                certificates = self._certificates(body, problems)
+        remarks.notes += [f"request: {oddity}" for oddity in oddities(request.target)]
+        operation = _operation(query["operation"], remarks.problems)
+        sent = self._request(request, query, remarks) if operation == "PKIOperation" else None
+        answer = _Answer() if reply is None else self._answer(operation, reply, sent, remarks)
+        if sent is not None and answer.message is not None:
+            remarks.problems += _mismatches(sent, answer.message)
         identifier = query.get("message") if operation != "PKIOperation" else None
         return Exchange(
             index=index,
@@ -136,41 +136,109 @@ class ExchangeReader:
             user_agent=request.headers.get("user-agent"),
             content_type=None if reply is None else reply.headers.get("content-type"),
             ca_identifier=None if identifier is None else unquote_to_bytes(identifier).decode("utf-8", "replace"),
-            capabilities=capabilities,
-            certificates=certificates,
+            capabilities=answer.capabilities,
+            certificates=answer.certificates,
             request=sent,
-            reply=answer,
-            problems=tuple(problems),
-            notes=tuple(notes),
+            reply=answer.message,
+            problems=tuple(remarks.problems),
+            notes=tuple(dict.fromkeys(remarks.notes)),
         )
 
-    def _request(self, request: Message, query: dict[str, str], problems: list[str], notes: list[str]) -> PkiMessage | None:
+    def _request(self, request: Message, query: dict[str, str], remarks: Remarks) -> PkiMessage | None:
         if request.method == "POST":
-            return self._message("request", bytes(request.body), problems, notes) if request.whole else None
+            return self._message("request", _body("request", request, remarks), remarks) if request.whole else None
         try:
             message, tolerances = decode_url_message(query.get("message", ""))
         except Malformed as error:
-            problems.append(f"request: {error}")
+            remarks.problems.append(f"request: {error}")
             return None
-        notes += [f"request: {tolerance}" for tolerance in tolerances]
-        return self._message("request", message, problems, notes)
+        remarks.notes += [f"request: {tolerance}" for tolerance in tolerances]
+        return self._message("request", message, remarks)
 
-    def _message(self, name: str, data: bytes, problems: list[str], notes: list[str]) -> PkiMessage | None:
+    def _answer(self, operation: str, reply: Message, sent: PkiMessage | None, remarks: Remarks) -> _Answer:
+        remarks.problems += _defects("reply", reply)
+        body = _body("reply", reply, remarks)
+        media = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        speaks = operation == "PKIOperation" and media == PKI_MESSAGE
+        if reply.status != 200:
+            told = "" if speaks else _text(body)
+            remarks.notes.append(f"HTTP {reply.status}" + (f": {told}" if told else ""))
+        whole = reply.whole or (reply.contiguous and operation != "GetCACaps" and _is_structure(body))
+        if not whole or (reply.status != 200 and not speaks):
+            return _Answer()
+        if operation == "PKIOperation":
+            if media != PKI_MESSAGE:
+                remarks.notes.append(f"reply: Content-Type is not {PKI_MESSAGE}")
+            return _Answer(message=self._message("reply", body, remarks, sent.certificates if sent else ()))
+        if operation == "GetCACaps":
+            capabilities = read_capabilities(body)
+            remarks.notes += [f"reply: {note}" for note in capability_notes(capabilities)]
+            return _Answer(capabilities=capabilities)
+        found = Remarks()
+        certificates = self._certificates(operation, body, found) if operation in CERTIFICATE_OPERATIONS else None
+        remarks.problems += [f"reply: {problem}" for problem in found.problems]
+        remarks.notes += [f"reply: {note}" for note in found.notes]
+        return _Answer(certificates=certificates)
+
+    def _message(self, name: str, data: bytes, remarks: Remarks, also: Sequence[Certificate] = ()) -> PkiMessage | None:
         try:
-            message = read_message(data, keys=self._keys, certificates=tuple(self._known.values()))
+            octets, wrapping = unwrapped(data)
+            message = read_message(octets, keys=self._keys, certificates=(*self._known.values(), *also))
         except Malformed as error:
-            problems.append(f"{name}: not a pkiMessage: {error}")
+            remarks.problems.append(f"{name}: not a pkiMessage: {error if data else 'it is empty'}")
             return None
-        problems += [f"{name}: {problem}" for problem in message.problems]
-        notes += [f"{name}: {note}" for note in message.notes]
+        remarks.notes += [f"{name}: the message is {wrapping}"] if wrapping else []
+        remarks.problems += [f"{name}: {problem}" for problem in message.problems]
+        remarks.notes += [f"{name}: {note}" for note in message.notes]
         return message
 
-    def _certificates(self, body: bytes, problems: list[str]) -> tuple[Certificate, ...] | None:
+    def _certificates(self, operation: str, body: bytes, remarks: Remarks) -> tuple[Certificate, ...] | None:
         try:
-            return read_certificates(body)
+            octets, wrapping = unwrapped(body)
+            remarks.notes += [f"the answer is {wrapping}"] if wrapping else []
+            if operation != "GetNextCACert":
+                return read_certificates(octets, remarks)
+            next_ca = read_next_ca(octets, tuple(self._known.values()))
         except Malformed as error:
-            problems.append(f"reply: no certificates: {error}")
+            remarks.problems.append(f"no certificates: {error}")
             return None
+        remarks.problems += next_ca.problems
+        remarks.notes += next_ca.notes
+        return next_ca.certificates
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a reply was read to hold."""
+
+    message: PkiMessage | None = None
+    capabilities: tuple[str, ...] | None = None
+    certificates: tuple[Certificate, ...] | None = None
+
+
+def _mismatches(request: PkiMessage, reply: PkiMessage) -> list[str]:
+    """What must be equal in both (RFC 8894 sections 3.2.1.1 and 3.2.1.5) and is not."""
+    found = []
+    if reply.transaction_id != request.transaction_id:
+        found.append("reply: transactionID is not the request's")
+    if reply.recipient_nonce is not None and reply.recipient_nonce != request.sender_nonce:
+        found.append("reply: recipientNonce is not the request's senderNonce")
+    return found
+
+
+def _is_structure(body: bytes) -> bool:
+    """Whether a body tells its own end and that has been seen, though not the connection's."""
+    try:
+        return asn1.read(body).tag == asn1.SEQUENCE
+    except Malformed:
+        return False
+
+
+def _body(name: str, message: Message, remarks: Remarks) -> bytes:
+    body, note, problem = decoded(message)
+    remarks.notes += [f"{name}: {note}"] if note else []
+    remarks.problems += [f"{name}: {problem}"] if problem else []
+    return body
 
 
 def _operation(text: str, problems: list[str]) -> str:
@@ -187,8 +255,6 @@ def _defects(name: str, message: Message) -> list[str]:
     defects = [f"{name}: {problem}" for problem in message.problems]
     if message.size > len(message.body):
         defects.append(f"{name}: of {message.size} bytes only {len(message.body)} were kept")
-    if message.headers.get("content-encoding", "identity").lower() != "identity":
-        defects.append(f"{name}: Content-Encoding {message.headers['content-encoding'][:20]} is not undone")
     return defects
 
 

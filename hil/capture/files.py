@@ -7,6 +7,7 @@ the reading and becomes one of `problems`. Sources: draft-ietf-opsawg-pcap, draf
 from __future__ import annotations
 
 import mmap
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ PCAP_MAGIC = {  # first four bytes: (byte order, nanoseconds in one tick)
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
+GZIP_MAGIC, GZIP_WINDOW = b"\x1f\x8b", 31
+MAX_INFLATED = 512 * 2**20
 INTERFACE, OLD_PACKET, SIMPLE_PACKET, STATISTICS, PACKET, JOURNAL, SECTION = 1, 2, 3, 5, 6, 9, 0x0A0D0D0A
 END_OF_OPTIONS, IF_NAME, IF_TSRESOL, IF_TSOFFSET, ISB_IFRECV, ISB_IFDROP, ISB_OSDROP = 0, 2, 9, 14, 4, 5, 7
 
@@ -66,8 +69,8 @@ def instant(nanoseconds: int) -> datetime:
 
 
 def is_capture(start: bytes) -> bool:
-    """Whether a file that begins so is pcap or pcapng."""
-    return start[:4] in PCAP_MAGIC or start[:4] == PCAPNG_MAGIC
+    """Whether a file that begins so is pcap or pcapng, or may be one that gzip compressed."""
+    return start[:4] in PCAP_MAGIC or start[:4] == PCAPNG_MAGIC or start[:2] == GZIP_MAGIC
 
 
 class CaptureFile:
@@ -242,10 +245,30 @@ class CaptureFile:
 
 
 def open_capture(path: Path) -> CaptureFile:
-    """The capture in a file, mapped rather than loaded; Misuse if the file cannot be read."""
+    """The capture in a file, mapped rather than loaded unless gzip compressed it; Misuse if the file cannot be read."""
     try:
         with path.open("rb") as file:
+            if file.read(2) == GZIP_MAGIC:
+                return _inflated(path)
             empty = not file.seek(0, 2)
             return CaptureFile(b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise Misuse(f"cannot be read: {error}", file=path, remedy="name a pcap or pcapng file") from error
+
+
+def _inflated(path: Path) -> CaptureFile:
+    data, problem = bytearray(), None
+    inflater = zlib.decompressobj(GZIP_WINDOW)
+    with path.open("rb") as file:
+        try:
+            while len(data) < MAX_INFLATED and (piece := inflater.unconsumed_tail or file.read(2**16)):
+                data += inflater.decompress(piece, MAX_INFLATED - len(data))
+        except zlib.error:
+            problem = f"the file is damaged where gzip compressed it, after {len(data)} bytes"
+    if problem is None and not inflater.eof:
+        problem = f"the file is cut, or larger than what is read: {len(data)} bytes of what gzip compressed"
+    if not is_capture(bytes(data[:4])):
+        raise Misuse(problem or "gzip did not compress a capture there", file=path, remedy="name a pcap or pcapng file")
+    capture = CaptureFile(bytes(data))
+    capture.problems += [problem] if problem else []
+    return capture

@@ -1,7 +1,7 @@
 """One captured frame as what it carries: a TCP segment, a UDP datagram, or nothing of interest.
 
-Link types by their LINKTYPE_ number (tcpdump.org/linktypes.html): Ethernet with VLAN tags, Linux
-cooked (SLL, SLL2), raw IP and BSD loopback. Lengths come from the IP header, so that padding is no data.
+Link types by their LINKTYPE_ number (tcpdump.org/linktypes.html): Ethernet with VLAN tags, PPPoE or SNAP, Linux
+cooked (SLL, SLL2), PPP, raw IP and BSD loopback. Lengths come from the IP header, so that padding is no data.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ IPV4, IPV6 = 0x0800, 0x86DD
 TCP, UDP = 6, 17
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 VLAN_TAGS = frozenset((0x8100, 0x88A8, 0x9100))
-MAX_VLAN_TAGS = 4
+PPPOE, SNAP, LEAST_ETHERTYPE = 0x8864, b"\xaa\xaa\x03\0\0\0", 0x600
+PPP_KINDS, PPP_ADDRESS = {0x0021: IPV4, 0x0057: IPV6}, b"\xff\x03"
+MAX_TAGS = 5
 MAX_EXTENSIONS = 8
 LOOPBACK = frozenset((0, 108))
 RAW_IP = frozenset((12, 14, 101, 228, 229))
-SLL, SLL2 = 113, 276
-KNOWN_LINKS = frozenset((ETHERNET, SLL, SLL2)) | LOOPBACK | RAW_IP
+PPP, SLL, SLL2 = 9, 113, 276
+KNOWN_LINKS = frozenset((ETHERNET, PPP, SLL, SLL2)) | LOOPBACK | RAW_IP
 HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 43, 44, 51, 60
 
-_ipv4_head = Struct(">BxHxxHxB").unpack_from
+_ipv4_head = Struct(">BxHHHxB").unpack_from
 _tcp = Struct(">HHIIBB").unpack_from
 
 
@@ -51,29 +53,50 @@ class Unread(NamedTuple):
     reason: str
 
 
-Content = Segment | Datagram | Unread | None
+class Fragment(NamedTuple):
+    """A part of an IP packet; `identity` is the same in all its parts, `offset` where `payload` stands in it."""
+
+    identity: tuple[bytes, bytes, int, int]
+    offset: int
+    more: bool
+    payload: bytes
+    mac: bytes | None
+
+
+Content = Segment | Datagram | Fragment | Unread | None
 
 
 def dissect(link: int, data: bytes) -> Content:
     """What a frame carries; None for what is neither TCP nor UDP over IP, or is too short to tell."""
     if link == ETHERNET:
-        offset, kind = 14, _short(data, 12)
-        while kind in VLAN_TAGS and offset < 14 + 4 * MAX_VLAN_TAGS:
-            kind = _short(data, offset + 2)
-            offset += 4
-        return _ip(data, offset, data[6:12]) if kind in (IPV4, IPV6) else None
+        return _carried(data, 14, _short(data, 12), data[6:12])
     if link in (SLL, SLL2):
         offset, kind_at, size, address = (16, 14, _short(data, 4), 6) if link == SLL else (20, 0, _byte(data, 11), 12)
-        return (
-            _ip(data, offset, data[address : address + 6] if size == 6 else None)
-            if _short(data, kind_at) in (IPV4, IPV6)
-            else None
-        )
+        return _carried(data, offset, _short(data, kind_at), data[address : address + 6] if size == 6 else None)
     if link in LOOPBACK:
         return _ip(data, 4, None)
     if link in RAW_IP:
         return _ip(data, 0, None)
+    if link == PPP:
+        offset = 2 if data[:2] == PPP_ADDRESS else 0
+        return _carried(data, offset + 2, PPP_KINDS.get(_short(data, offset), 0), None)
     return Unread(f"link type {link} is not one that can be read")
+
+
+def _carried(data: bytes, offset: int, kind: int, mac: bytes | None) -> Content:
+    """What stands at `offset` by its EtherType, within VLAN tags, PPPoE (RFC 2516) or SNAP (RFC 1042)."""
+    for _ in range(MAX_TAGS):
+        if kind in (IPV4, IPV6):
+            return _ip(data, offset, mac)
+        if kind in VLAN_TAGS:
+            offset, kind = offset + 4, _short(data, offset + 2)
+        elif kind == PPPOE:
+            offset, kind = offset + 8, PPP_KINDS.get(_short(data, offset + 6), 0)
+        elif kind < LEAST_ETHERTYPE and data[offset : offset + 6] == SNAP:
+            offset, kind = offset + 8, _short(data, offset + 6)
+        else:
+            break
+    return None
 
 
 def _byte(data: bytes, offset: int) -> int:
@@ -94,14 +117,16 @@ def _ip(data: bytes, offset: int, mac: bytes | None) -> Content:
 
 
 def _ipv4(data: bytes, offset: int, mac: bytes | None) -> Content:
-    first, total, fragment, protocol = _ipv4_head(data, offset)
+    first, total, identifier, place, protocol = _ipv4_head(data, offset)
     header = (first & 15) * 4
     if header < 20 or protocol not in (TCP, UDP):
         return None
-    if fragment & 0x3FFF:  # more fragments, or an offset
-        return Unread("an IPv4 fragment, which is not put together")
     end = min(offset + total, len(data)) if total else len(data)  # 0: left to the network card, which cut the packet itself
-    return _transport(data, offset + header, end, protocol, data[offset + 12 : offset + 16], data[offset + 16 : offset + 20], mac)
+    source, destination = data[offset + 12 : offset + 16], data[offset + 16 : offset + 20]
+    if place & 0x3FFF:  # more fragments, or an offset
+        identity = (source, destination, protocol, identifier)
+        return Fragment(identity, (place & 0x1FFF) * 8, bool(place & 0x2000), data[offset + header : end], mac)
+    return transport(data, offset + header, end, protocol, source, destination, mac)
 
 
 def _ipv6(data: bytes, offset: int, mac: bytes | None) -> Content:
@@ -117,13 +142,16 @@ def _ipv6(data: bytes, offset: int, mac: bytes | None) -> Content:
         else:
             break
     if protocol == FRAGMENT:
-        return Unread("an IPv6 fragment, which is not put together")
-    return _transport(data, offset, end, protocol, source, destination, mac)
+        place = _short(data, offset + 2)
+        identity = (source, destination, _byte(data, offset), int.from_bytes(data[offset + 4 : offset + 8], "big"))
+        return Fragment(identity, place & 0xFFF8, bool(place & 1), data[offset + 8 : end], mac)
+    return transport(data, offset, end, protocol, source, destination, mac)
 
 
-def _transport(
+def transport(
     data: bytes, offset: int, end: int, protocol: int, source: bytes, destination: bytes, mac: bytes | None
-) -> Content:
+) -> Segment | Datagram | None:
+    """What stands between `offset` and `end` by IP's protocol number, between packed addresses."""
     if protocol == TCP and offset + 20 <= end:
         _, _, sequence, _, size, flags = _tcp(data, offset)
         header = (size >> 4) * 4

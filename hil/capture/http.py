@@ -24,7 +24,10 @@ CHUNK_SIZE = re.compile(rb"\s*([0-9A-Fa-f]{1,12})\s*(?:;.*)?\r?")
 
 @dataclass
 class Message:
-    """A request or a reply as far as it was seen; `size` counts the body's bytes, `body` keeps at most `keep` of them."""
+    """A request or a reply as far as it was seen; `size` counts the body's bytes, `body` keeps at most `keep` of them.
+
+    `contiguous` says of one that is not whole that nothing but its end is missing.
+    """
 
     first_frame: int
     method: str = ""
@@ -38,6 +41,7 @@ class Message:
     frame: int = 0
     time: int = 0
     whole: bool = False
+    contiguous: bool = False
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -110,6 +114,8 @@ class Reader:
 
     def stop(self, reason: str) -> None:
         """Nothing more will come; a message in progress ends unfinished for `reason`."""
+        if self._message is not None:
+            self._message.contiguous = not self._message.problems
         self._lose(reason)
 
     def _lose(self, reason: str) -> None:

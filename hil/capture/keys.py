@@ -42,7 +42,9 @@ def load_key(path: Path) -> RSAPrivateKey:
     except OSError as error:
         raise Misuse(f"cannot be read: {error.strerror}", file=path, key="--key", remedy=REMEDY) from error
     except (ValueError, TypeError, UnsupportedAlgorithm, binascii.Error) as error:
-        raise Misuse("not a private key that can be opened", file=path, key="--key", remedy=REMEDY) from error
+        locked = isinstance(error, TypeError) or b"ENCRYPTED" in data  # a TypeError: "password was not given"
+        wrong = "a private key that a password locks" if locked else "not a private key that can be opened"
+        raise Misuse(wrong, file=path, key="--key", remedy=REMEDY) from error
     if not isinstance(key, RSAPrivateKey):
         raise Misuse("not an RSA key", file=path, key="--key", remedy=REMEDY)
     return key

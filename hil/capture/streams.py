@@ -6,7 +6,7 @@ capture that begins in mid-connection. What is missing becomes a problem of the 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -23,6 +23,7 @@ MAX_HELD_IN_ALL = 64 * 2**20
 MAX_CONNECTIONS = 50_000
 MAX_FOREIGN = 500_000
 MAX_OPEN_REQUESTS = 1_000
+TLS_RECORD = b"\x16\x03"  # a handshake, TLS 1.x
 HALF: Final = 2**31
 NO_ANSWER = "the capture ends before the answer"
 
@@ -212,7 +213,8 @@ class Connection:
             self._finish(passed)
         if self._rounds:
             answered = self._rounds.popleft()
-            message.bodiless = answered.request.method == "HEAD"
+            tunnel = answered.request.method == "CONNECT" and message.status < 300
+            message.bodiless = tunnel or answered.request.method == "HEAD"
             message.keep = answered.request.keep
             self._answers[id(message)] = answered
 
@@ -266,6 +268,7 @@ class Connections:
         self._report, self._stray, self._prepare = report, stray, prepare
         self._budget = Budget()
         self._open: dict[tuple[bytes, bytes], Connection] = {}
+        self.sealed: Counter[bytes] = Counter()  # TLS connections by the address and port that the handshake went to
         self.foreign: set[bytes] = set()  # addresses and ports, as they follow each other in a packet, of what is not HTTP
 
     def accept(self, segment: Segment, frame: int, time: int) -> None:
@@ -288,6 +291,8 @@ class Connections:
                 self._open.pop(next(iter(self._open))).finish("too many connections were open at once")
         connection.accept(segment, frame, time)
         if connection.foreign and len(self.foreign) < MAX_FOREIGN:
+            if segment.payload.startswith(TLS_RECORD):
+                self.sealed[destination] += 1
             self._open.pop(key).finish()
             self.foreign |= {wire_key(source, destination), wire_key(destination, source)}
 

@@ -7,7 +7,7 @@ shows it. Untrusted input never raises here: the worst it gets is a problem of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -18,20 +18,20 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hil.capture.datagrams import BOOTP_SERVER, NTP_PORT, dhcp_acknowledged, mac_text, sntp_transmit_time
 from hil.capture.exchange import Exchange, ExchangeReader, endpoint_text, is_scep, path_of
 from hil.capture.files import CaptureFile, Packet, instant, open_capture
-from hil.capture.frames import ETHERNET, SYN, Datagram, Unread, dissect
+from hil.capture.fragments import Fragments
+from hil.capture.frames import ETHERNET, SYN, Datagram, Fragment, Unread, dissect
 from hil.capture.http import Message
 from hil.capture.streams import Connections, Round
 from hil.scep.certificate import Certificate
 
 __all__ = ["Exchange", "Fetch", "Lease", "TimeReply", "Transcript", "read_capture", "read_packets"]
 
+PLAIN = b"\x08\x00\x45"  # EtherType and an IPv4 header without options
+UNFRAGMENTED, UDP_PROTOCOL = (b"\x00\x00", b"\x40\x00"), b"\x11"
 MAX_BODY = 4 * 2**20
 MAX_BODIES = 256 * 2**20
 MAX_ENTRIES = 200_000
-MAX_PROBLEMS = 1_000
-PLAIN_IPV4 = b"\x08\x00\x45"  # an Ethernet frame of IPv4 without options
-UDP_PROTOCOL = b"\x11"
-UNFRAGMENTED = (b"\x00\x00", b"\x40\x00")
+MAX_PROBLEMS, MAX_SEALED = 1_000, 100
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,10 @@ class Lease:
 
 @dataclass(frozen=True)
 class Transcript:
-    """All that a capture was read to say; `first` and `last` are the times of its first and last packet, in UTC."""
+    """All that a capture was read to say; `first` and `last` are the times of its first and last packet, in UTC.
+
+    `problems` say what of it is damaged, `notes` what was left unread although it is whole.
+    """
 
     file: str
     exchanges: tuple[Exchange, ...]
@@ -87,6 +90,7 @@ class Transcript:
     first: datetime | None
     last: datetime | None
     packets: int
+    notes: tuple[str, ...] = ()
 
 
 def read_capture(path: Path | str, *, keys: Sequence[RSAPrivateKey] = (), certificates: Sequence[Certificate] = ()) -> Transcript:
@@ -119,6 +123,7 @@ class _Gathering:
         self._times: dict[tuple[bytes, ...], TimeReply] = {}
         self._leases: dict[tuple[object, ...], Lease] = {}
         self._problems: list[str] = []
+        self._fragments = Fragments()
         self._unread: Counter[str] = Counter()
         self._unread_frames: dict[str, int] = {}
         self._bodies = 0
@@ -138,7 +143,8 @@ class _Gathering:
                 self._cut += 1
             if link == ETHERNET and _is_of_no_use(data, foreign):
                 continue
-            content = dissect(link, data)
+            found = dissect(link, data)
+            content = self._fragments.add(found, number) if isinstance(found, Fragment) else found
             if content is None:
                 continue
             if isinstance(content, Datagram):
@@ -153,6 +159,8 @@ class _Gathering:
         self._note_limits(capture)
 
     def _note_limits(self, capture: CaptureFile) -> None:
+        if parts_missing := self._fragments.finish():
+            self._problem(parts_missing)
         for reason, count in self._unread.items():
             self._problem(f"frame {self._unread_frames[reason]}: {reason} ({count} such frames)")
         if self._cut:
@@ -162,6 +170,10 @@ class _Gathering:
                 self._problem(f"the recorder dropped {interface.dropped} packets of interface {interface.name or '?'}")
         for problem in capture.problems:
             self._problem(problem)
+
+    def _sealed(self) -> Iterator[str]:
+        for server, count in self._connections.sealed.most_common(MAX_SEALED):
+            yield f"TLS to {endpoint_text(server)} is not opened ({count} connections)"
 
     def _problem(self, problem: str) -> None:
         if len(self._problems) < MAX_PROBLEMS:
@@ -234,16 +246,17 @@ class _Gathering:
             first=None if self._first is None else instant(self._first),
             last=None if self._first is None else instant(self._last),
             packets=self._packets,
+            notes=tuple(self._sealed()),
         )
 
 
 def _is_of_no_use(frame: bytes, foreign: Collection[bytes]) -> bool:
     """Whether a frame tells by its protocol and ports alone that nothing is to be had of it, as most of a long capture does."""
-    if frame[12:15] != PLAIN_IPV4:
+    if frame[12:15] != PLAIN or frame[20:22] not in UNFRAGMENTED:
         return False
     if frame[26:38] in foreign:
         return len(frame) > 47 and not frame[47] & SYN
-    return frame[23:24] == UDP_PROTOCOL and frame[20:22] in UNFRAGMENTED and frame[34:36] not in (NTP_PORT, BOOTP_SERVER)
+    return frame[23:24] == UDP_PROTOCOL and frame[34:36] not in (NTP_PORT, BOOTP_SERVER)
 
 
 def _prepare(message: Message) -> None:

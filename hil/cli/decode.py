@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +17,13 @@ from hil.capture.as_json import bare_message_json, exchange_json
 from hil.capture.files import is_capture
 from hil.capture.keys import load_key
 from hil.capture.transcript import read_capture
+from hil.cli.saying import printable
 from hil.errors import Misuse
 from hil.scep.messages import read_message
+from hil.scep.wrapping import unwrapped
 
 REMEDY = "name a capture or a pkiMessage"
 MAX_MESSAGE = 64 * 2**20
-PEM = re.compile(rb"-----BEGIN [A-Z0-9 #]+-----([A-Za-z0-9+/=\s]+)-----END")
 
 Entry = dict[str, Any]
 
@@ -42,50 +40,40 @@ def decode(
     keys = [load_key(path) for path in key or ()]
     exchanges: list[Entry] = []
     problems: list[str] = []
+    notes: list[str] = []
     for file in files:
-        read, defects = _read(file, keys, show_secrets=show_secrets)
+        read, defects, remarks = _read(file, keys, show_secrets=show_secrets)
         several = len(files) > 1
         for entry in read:
             origin = {"file": str(file)} if several else {}
             exchanges.append({**entry, "index": len(exchanges) + 1, **origin})
         problems += [f"{file}: {defect}" if several else defect for defect in defects]
+        notes += [f"{file}: {remark}" if several else remark for remark in remarks]
     if as_json:
-        typer.echo(json.dumps({"exchanges": exchanges, "problems": problems}, indent=2))
+        typer.echo(json.dumps({"exchanges": exchanges, "problems": problems, "notes": notes}, indent=2))
     else:
-        _print(exchanges, problems)
+        _print(exchanges, problems, notes)
 
 
-def _read(file: Path, keys: list[RSAPrivateKey], *, show_secrets: bool) -> tuple[list[Entry], tuple[str, ...]]:
+def _read(file: Path, keys: list[RSAPrivateKey], *, show_secrets: bool) -> tuple[list[Entry], tuple[str, ...], tuple[str, ...]]:
     try:
         with file.open("rb") as stream:
             start = stream.read(4)
             if is_capture(start):
                 transcript = read_capture(file, keys=keys)
                 entries = [exchange_json(exchange, show_secrets=show_secrets) for exchange in transcript.exchanges]
-                return entries, transcript.problems
+                return entries, transcript.problems, transcript.notes
             data = start + stream.read(MAX_MESSAGE)
     except OSError as error:
         raise Misuse(f"cannot be read: {error.strerror}", file=file, remedy=REMEDY) from error
     try:
-        message = read_message(_octets(data), keys=keys)
+        message = read_message(unwrapped(data)[0], keys=keys)
     except Malformed as error:
         raise Misuse(f"neither a capture nor a pkiMessage: {error}", file=file, remedy=REMEDY) from error
-    return [bare_message_json(1, message, show_secrets=show_secrets)], ()
+    return [bare_message_json(1, message, show_secrets=show_secrets)], (), ()
 
 
-def _octets(data: bytes) -> bytes:
-    """The message itself, out of PEM or base64 where it is text."""
-    pem = PEM.search(data)
-    text = pem[1] if pem else data
-    if pem or not data.startswith(b"\x30"):
-        try:
-            return base64.b64decode(b"".join(text.split()), validate=True)
-        except binascii.Error as error:
-            raise Malformed(f"neither DER nor base64: {error}") from error
-    return data
-
-
-def _print(exchanges: list[Entry], problems: list[str]) -> None:
+def _print(exchanges: list[Entry], problems: list[str], notes: list[str]) -> None:
     console = Console(highlight=False)
     for entry in exchanges:
         console.print(_clean(_headline(entry)), style="bold")
@@ -95,13 +83,14 @@ def _print(exchanges: list[Entry], problems: list[str]) -> None:
         console.print(grid)
     for problem in problems:
         console.print(Text("problem: ", style="red") + _clean(problem))
+    for note in notes:
+        console.print(Text("note: ", style="dim") + _clean(note))
     if not exchanges:
         console.print("no SCEP exchanges")
 
 
 def _clean(text: str) -> Text:
-    """Untrusted text without what a terminal would obey."""
-    return Text("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))
+    return Text(printable(text))
 
 
 def _headline(entry: Entry) -> str:

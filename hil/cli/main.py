@@ -10,8 +10,15 @@ import sys
 import typer
 
 from hil.cli import power, prove, report, settings
+from hil.cli.ca import ca
 from hil.cli.decode import decode
 from hil.cli.enroll import enroll
+from hil.cli.getca import getca
+from hil.cli.getcert import getcert
+from hil.cli.getcrl import getcrl
+from hil.cli.nextca import nextca
+from hil.cli.proxy import proxy
+from hil.cli.renew import renew
 from hil.errors import LabFault, Misuse
 
 MISUSE, FAULT = 2, 11
@@ -24,9 +31,16 @@ app = typer.Typer(
 )
 app.command()(decode)
 app.command()(enroll)
+app.command()(renew)
+app.command()(getca)
+app.command()(nextca)
+app.command()(getcrl)
+app.command()(getcert)
+app.command()(ca)
 app.command()(power.power)
 app.command()(power.recover)
 app.command()(prove.prove)
+app.command()(proxy)
 app.command()(report.report)
 app.add_typer(settings.app, name="settings")
 

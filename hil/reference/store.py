@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -82,17 +82,14 @@ class FolderStore:
         return tuple(_read(self._file(slot), slot) for slot in slots)
 
     def install(self, held: Held) -> None:
-        key = held.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         record = {
             "url": held.url,
             "installed": held.installed.isoformat(),
             "certificate": held.certificate.der.hex(),
             "chain": [certificate.der.hex() for certificate in held.chain],
-            "key": key.decode(),
+            "key": key_pem(held.key).decode(),
         }
-        draft = self._folder / f"slot-{held.slot}.part"
-        write_private(draft, json.dumps(record, indent=1).encode())
-        draft.replace(self._file(held.slot))
+        replace_private({self._file(held.slot): json.dumps(record, indent=1).encode()})
 
     def delete(self, slot: int) -> None:
         self._file(slot).unlink(missing_ok=True)
@@ -101,11 +98,40 @@ class FolderStore:
         return self._folder / f"slot-{slot}.json"
 
 
-def write_private(file: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, from its first byte on."""
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)
+def key_pem(key: RSAPrivateKey) -> bytes:
+    """A private key in PKCS #8, not encrypted."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def replace_private(files: Mapping[Path, bytes]) -> None:
+    """Write files that only their owner can read, in place of what was there; `Misuse` where that cannot be.
+
+    The former ones stay until every new one is whole, and on disk, beside them.
+    """
+    drafts = {file: file.with_name(f"{file.name}.part") for file in files}
+    try:
+        for file, draft in drafts.items():
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(files[file])
+                out.flush()
+                os.fsync(out.fileno())
+        for file, draft in drafts.items():
+            draft.replace(file)
+        for folder in {file.parent for file in files}:
+            _sync(folder)
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror})"
+        raise Misuse(problem, file=error.filename, remedy="it must be in a folder that is yours") from error
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(file: Path, slot: int) -> Held:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.decrepit.ciphers.algorithms import CAST5, IDEA, RC2, SEED, Blowfish, Camellia, TripleDES
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherAlgorithm, algorithms, modes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hil import asn1
-from hil.asn1 import Element, Fields, Malformed
+from hil.asn1 import Element, Fields
 from hil.errors import Misuse
 
 RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 RSAES_OAEP = "1.2.840.113549.1.1.7"
 MGF1 = "1.2.840.113549.1.1.8"
-EC_PUBLIC_KEY = "1.2.840.10045.2.1"
 KEY_TRANSPORTS = {RSA_ENCRYPTION: "rsaEncryption", RSAES_OAEP: "rsaesOaep"}
 
 _DIGESTS: dict[str, tuple[str, type[hashes.HashAlgorithm]]] = {
@@ -32,7 +32,21 @@ _DIGESTS: dict[str, tuple[str, type[hashes.HashAlgorithm]]] = {
     "sha512": ("2.16.840.1.101.3.4.2.3", hashes.SHA512),
 }
 DIGESTS = tuple(_DIGESTS)
-_DIGEST_NAMES = {dotted: name for name, (dotted, _) in _DIGESTS.items()}
+_READ_ONLY_DIGESTS: dict[str, tuple[str, type[hashes.HashAlgorithm]]] = {
+    "sha512-224": ("2.16.840.1.101.3.4.2.5", hashes.SHA512_224),
+    "sha512-256": ("2.16.840.1.101.3.4.2.6", hashes.SHA512_256),
+    "sha3-224": ("2.16.840.1.101.3.4.2.7", hashes.SHA3_224),
+    "sha3-256": ("2.16.840.1.101.3.4.2.8", hashes.SHA3_256),
+    "sha3-384": ("2.16.840.1.101.3.4.2.9", hashes.SHA3_384),
+    "sha3-512": ("2.16.840.1.101.3.4.2.10", hashes.SHA3_512),
+}
+_READABLE_DIGESTS = _DIGESTS | _READ_ONLY_DIGESTS
+READABLE_DIGESTS = frozenset(_READABLE_DIGESTS)
+_DIGEST_NAMES = {dotted: name for name, (dotted, _) in _READABLE_DIGESTS.items()} | {
+    "1.2.840.113549.2.2": "md2",
+    "1.2.840.113549.2.4": "md4",
+    "1.3.36.3.2.1": "ripemd160",
+}
 _RSA_SIGNATURES = {
     "md5": "1.2.840.113549.1.1.4",
     "sha1": "1.2.840.113549.1.1.5",
@@ -42,7 +56,21 @@ _RSA_SIGNATURES = {
     "sha512": "1.2.840.113549.1.1.13",
 }
 _SIGNATURE_DIGESTS = {dotted: name for name, dotted in _RSA_SIGNATURES.items()} | {
+    "1.2.840.113549.1.1.2": "md2",
+    "1.2.840.113549.1.1.3": "md4",
+    "1.3.14.3.2.3": "md5",
+    "1.3.36.3.3.1.2": "ripemd160",
     "1.3.14.3.2.29": "sha1",
+    "1.2.840.113549.1.1.15": "sha512-224",
+    "1.2.840.113549.1.1.16": "sha512-256",
+    "2.16.840.1.101.3.4.3.13": "sha3-224",
+    "2.16.840.1.101.3.4.3.14": "sha3-256",
+    "2.16.840.1.101.3.4.3.15": "sha3-384",
+    "2.16.840.1.101.3.4.3.16": "sha3-512",
+    "1.2.840.10040.4.3": "sha1",
+    "2.16.840.1.101.3.4.3.1": "sha224",
+    "2.16.840.1.101.3.4.3.2": "sha256",
+    "1.3.101.112": "sha512",
     "1.2.840.10045.4.1": "sha1",
     "1.2.840.10045.4.3.1": "sha224",
     "1.2.840.10045.4.3.2": "sha256",
@@ -54,25 +82,38 @@ _SIGNATURE_DIGESTS = {dotted: name for name, dotted in _RSA_SIGNATURES.items()} 
 @dataclass(frozen=True)
 class _ContentCipher:
     oid: str
-    key_size: int
+    key_sizes: range
     block_size: int
-    algorithm: type[CipherAlgorithm]
+    algorithm: Callable[[bytes], CipherAlgorithm]
 
     def cipher(self, key: bytes, iv: bytes) -> Cipher[modes.CBC]:
         # Single DES is triple DES with one key thrice; OpenSSL 3 has it only in its legacy provider.
-        key = key * 3 if self.key_size == 8 else key
-        algorithm = TripleDES(key) if self.algorithm is TripleDES else algorithms.AES(key)
-        return Cipher(algorithm, modes.CBC(iv))
+        return Cipher(self.algorithm(key * 3 if len(key) == 8 and self.algorithm is TripleDES else key), modes.CBC(iv))
+
+
+def _of(size: int) -> range:
+    return range(size, size + 1)
 
 
 _CIPHERS = {
-    "des-cbc": _ContentCipher("1.3.14.3.2.7", 8, 8, TripleDES),
-    "des-ede3-cbc": _ContentCipher("1.2.840.113549.3.7", 24, 8, TripleDES),
-    "aes-128-cbc": _ContentCipher("2.16.840.1.101.3.4.1.2", 16, 16, algorithms.AES),
-    "aes-192-cbc": _ContentCipher("2.16.840.1.101.3.4.1.22", 24, 16, algorithms.AES),
-    "aes-256-cbc": _ContentCipher("2.16.840.1.101.3.4.1.42", 32, 16, algorithms.AES),
+    "des-cbc": _ContentCipher("1.3.14.3.2.7", _of(8), 8, TripleDES),
+    "des-ede3-cbc": _ContentCipher("1.2.840.113549.3.7", _of(24), 8, TripleDES),
+    "aes-128-cbc": _ContentCipher("2.16.840.1.101.3.4.1.2", _of(16), 16, algorithms.AES),
+    "aes-192-cbc": _ContentCipher("2.16.840.1.101.3.4.1.22", _of(24), 16, algorithms.AES),
+    "aes-256-cbc": _ContentCipher("2.16.840.1.101.3.4.1.42", _of(32), 16, algorithms.AES),
 }
 CIPHERS = tuple(_CIPHERS)
+_READ_ONLY_CIPHERS = {
+    "bf-cbc": _ContentCipher("1.3.6.1.4.1.3029.1.2", range(4, 57), 8, Blowfish),
+    "camellia-128-cbc": _ContentCipher("1.2.392.200011.61.1.1.1.2", _of(16), 16, Camellia),
+    "camellia-192-cbc": _ContentCipher("1.2.392.200011.61.1.1.1.3", _of(24), 16, Camellia),
+    "camellia-256-cbc": _ContentCipher("1.2.392.200011.61.1.1.1.4", _of(32), 16, Camellia),
+    "cast5-cbc": _ContentCipher("1.2.840.113533.7.66.10", range(5, 17), 8, CAST5),
+    "idea-cbc": _ContentCipher("1.3.6.1.4.1.188.7.1.1.2", _of(16), 8, IDEA),
+    "rc2-cbc": _ContentCipher("1.2.840.113549.3.2", _of(16), 8, RC2),
+    "seed-cbc": _ContentCipher("1.2.410.200004.1.4", _of(16), 16, SEED),
+}
+_READABLE_CIPHERS = _CIPHERS | _READ_ONLY_CIPHERS
 _GCM = {
     "2.16.840.1.101.3.4.1.6": ("aes-128-gcm", 16),
     "2.16.840.1.101.3.4.1.26": ("aes-192-gcm", 24),
@@ -80,65 +121,27 @@ _GCM = {
 }
 _GCM_KEY_SIZES = dict(_GCM.values())
 GCM_CIPHERS = tuple(_GCM_KEY_SIZES)
-_CIPHER_NAMES = {cipher.oid: name for name, cipher in _CIPHERS.items()} | {dotted: name for dotted, (name, _) in _GCM.items()}
+READABLE_CIPHERS = frozenset((*_READABLE_CIPHERS, *GCM_CIPHERS))
+_CIPHER_NAMES = (
+    {cipher.oid: name for name, cipher in _READABLE_CIPHERS.items()}
+    | {dotted: name for dotted, (name, _) in _GCM.items()}
+    | {
+        "1.3.14.3.2.6": "des-ecb",
+        "1.3.14.3.2.8": "des-ofb",
+        "1.3.14.3.2.9": "des-cfb",
+        "1.3.14.3.2.17": "des-ede",
+        "1.2.840.113549.3.4": "rc4",
+        "1.2.840.113549.3.9": "rc5-cbc",
+        "1.2.840.113549.1.9.16.3.18": "chacha20-poly1305",
+        "2.16.840.1.101.3.4.1.7": "aes-128-ccm",
+        "2.16.840.1.101.3.4.1.27": "aes-192-ccm",
+        "2.16.840.1.101.3.4.1.47": "aes-256-ccm",
+    }
+)
 
 
 class Undecryptable(Exception):
     """Key transport or content decryption did not come out; carries no reason on purpose (padding oracle)."""
-
-
-@dataclass(frozen=True)
-class PublicKey:
-    """A SubjectPublicKeyInfo read from its structure, however odd the certificate around it."""
-
-    der: bytes
-    algorithm: str
-    bits: int
-    rsa: tuple[int, int] | None
-
-    def verifies(self, digest: str, signature: bytes, data: bytes) -> bool:
-        """Whether `signature` over `data` is this key's: RSA PKCS#1 v1.5, or ECDSA."""
-        if digest not in _DIGESTS:
-            return False
-        algorithm = new_hash(digest)
-        try:
-            key = rsa.RSAPublicNumbers(self.rsa[1], self.rsa[0]).public_key() if self.rsa else load_der_public_key(self.der)
-            if isinstance(key, rsa.RSAPublicKey):
-                key.verify(signature, data, padding.PKCS1v15(), algorithm)
-            elif isinstance(key, ec.EllipticCurvePublicKey):
-                key.verify(signature, data, ec.ECDSA(algorithm))
-            else:
-                return False
-        except (InvalidSignature, ValueError, UnsupportedAlgorithm):
-            return False
-        return True
-
-    def encrypt_key(self, content_key: bytes) -> bytes:
-        """RSA PKCS#1 v1.5 key transport (RFC 5652 section 6.2.1)."""
-        if self.rsa is None:
-            raise Misuse(f"key of type {self.algorithm} cannot receive an envelope", remedy="use a certificate with an RSA key")
-        return rsa.RSAPublicNumbers(self.rsa[1], self.rsa[0]).public_key().encrypt(content_key, padding.PKCS1v15())
-
-
-_CURVE_BITS = {"1.2.840.10045.3.1.7": 256, "1.3.132.0.34": 384, "1.3.132.0.35": 521}
-
-
-def read_public_key(element: Element) -> PublicKey:
-    """A SubjectPublicKeyInfo; `algorithm` is rsa, ec or a dotted OID, `bits` 0 where unknown."""
-    fields = Fields(element)
-    algorithm = Fields(fields.take(asn1.SEQUENCE))
-    dotted = algorithm.take(asn1.OID).oid()
-    bits = fields.take(asn1.BIT_STRING).bits()
-    if dotted == RSA_ENCRYPTION:
-        numbers = Fields(asn1.read(bits))
-        modulus, exponent = numbers.take(asn1.INTEGER).integer(), numbers.take(asn1.INTEGER).integer()
-        if modulus <= 0 or exponent <= 0:
-            raise Malformed("RSA key with a number that is not positive")
-        return PublicKey(element.raw, "rsa", modulus.bit_length(), (modulus, exponent))
-    if dotted == EC_PUBLIC_KEY:
-        curve = algorithm.maybe(asn1.OID)
-        return PublicKey(element.raw, "ec", _CURVE_BITS.get(curve.oid(), 0) if curve else 0, None)
-    return PublicKey(element.raw, dotted, 0, None)
 
 
 def public_key_der(key: rsa.RSAPrivateKey) -> bytes:
@@ -148,9 +151,9 @@ def public_key_der(key: rsa.RSAPrivateKey) -> bytes:
 
 def new_hash(digest: str) -> hashes.HashAlgorithm:
     """The hash algorithm of a digest's name."""
-    if digest not in _DIGESTS:
+    if digest not in _READABLE_DIGESTS:
         raise Misuse(f"unknown digest {digest}", remedy=f"use one of {', '.join(DIGESTS)}")
-    return _DIGESTS[digest][1]()
+    return _READABLE_DIGESTS[digest][1]()
 
 
 def digest_of(digest: str, *parts: bytes) -> bytes:
@@ -206,7 +209,7 @@ def encrypt(cipher: str, content: bytes) -> tuple[bytes, bytes, bytes]:
     if cipher not in _CIPHERS:
         raise Misuse(f"unknown content cipher {cipher}", remedy=f"use one of {', '.join(CIPHERS)}")
     chosen = _CIPHERS[cipher]
-    key, iv = os.urandom(chosen.key_size), os.urandom(chosen.block_size)
+    key, iv = os.urandom(chosen.key_sizes.start), os.urandom(chosen.block_size)
     pad = chosen.block_size - len(content) % chosen.block_size
     context = chosen.cipher(key, iv).encryptor()
     encrypted = context.update(content + bytes((pad,)) * pad) + context.finalize()
@@ -215,10 +218,11 @@ def encrypt(cipher: str, content: bytes) -> tuple[bytes, bytes, bytes]:
 
 def decrypt(cipher: str, key: bytes, iv: bytes, encrypted: bytes) -> bytes:
     """The content without its padding; `Undecryptable` whatever is wrong."""
-    chosen = _CIPHERS.get(cipher)
+    chosen = _READABLE_CIPHERS.get(cipher)
     if (
         chosen is None
-        or (len(key), len(iv)) != (chosen.key_size, chosen.block_size)
+        or len(key) not in chosen.key_sizes
+        or len(iv) != chosen.block_size
         or not encrypted
         or len(encrypted) % chosen.block_size
     ):
@@ -262,18 +266,31 @@ def _transport_padding(algorithm: Element) -> padding.AsymmetricPadding:
         return padding.PKCS1v15()
     if dotted != RSAES_OAEP:
         raise Undecryptable
-    digest = mask_digest = "sha1"
+    digest = mask = "sha1"
     label = b""
     parameters = fields.maybe(asn1.SEQUENCE)
     for parameter in parameters.children if parameters else ():
-        inner = Fields(parameter.only_child())
-        named = inner.take(asn1.OID).oid()
+        inner = parameter.only_child()
         if parameter.tag == asn1.CONTEXT_0:
-            digest = digest_name(named)
-        elif parameter.tag == asn1.CONTEXT_1 and named == MGF1:
-            mask_digest = digest_name(Fields(inner.take(asn1.SEQUENCE)).take(asn1.OID).oid())
+            digest = named_digest(inner)
+        elif parameter.tag == asn1.CONTEXT_1:
+            mask = mask_digest(inner)
         elif parameter.tag == asn1.CONTEXT_2:
-            label = inner.take(asn1.OCTET_STRING).octets()
-    if digest not in _DIGESTS or mask_digest not in _DIGESTS:
+            named = Fields(inner)
+            named.take(asn1.OID)
+            label = named.take(asn1.OCTET_STRING).octets()
+    if digest not in _READABLE_DIGESTS or mask not in _READABLE_DIGESTS:
         raise Undecryptable
-    return padding.OAEP(padding.MGF1(new_hash(mask_digest)), new_hash(digest), label or None)
+    return padding.OAEP(padding.MGF1(new_hash(mask)), new_hash(digest), label or None)
+
+
+def named_digest(algorithm: Element) -> str:
+    """The digest's name of its AlgorithmIdentifier."""
+    return digest_name(Fields(algorithm).take(asn1.OID).oid())
+
+
+def mask_digest(algorithm: Element) -> str:
+    """The digest that a mask generation function uses, of its AlgorithmIdentifier; its OID where it is not MGF1."""
+    fields = Fields(algorithm)
+    dotted = fields.take(asn1.OID).oid()
+    return named_digest(fields.take(asn1.SEQUENCE)) if dotted == MGF1 else dotted

@@ -32,9 +32,7 @@ class Answered(Generic[_Answer]):
             earlier = self._answers.get(name)
             if earlier is None:
                 mine: Future[_Answer] = Future()
-                self._answers[name] = mine
-                if len(self._answers) > MOST_ANSWERS:
-                    self._answers.popitem(last=False)
+                self._put(name, mine)
         if earlier is not None:
             return earlier.result(), True
         try:
@@ -49,3 +47,22 @@ class Answered(Generic[_Answer]):
             with self._lock:
                 self._answers.pop(name, None)
         return answer, False
+
+    def keep(self, request: bytes, answer: _Answer) -> None:
+        """Keep an answer that was worked on elsewhere, one request at a time."""
+        if self._keeps(answer):
+            ready: Future[_Answer] = Future()
+            ready.set_result(answer)
+            with self._lock:
+                self._put(hashlib.sha256(request).digest(), ready)
+
+    def kept(self, request: bytes) -> _Answer | None:
+        """The answer kept for the request, if there is one."""
+        with self._lock:
+            earlier = self._answers.get(hashlib.sha256(request).digest())
+        return None if earlier is None else earlier.result()
+
+    def _put(self, name: bytes, answer: Future[_Answer]) -> None:
+        self._answers[name] = answer
+        if len(self._answers) > MOST_ANSWERS:
+            self._answers.popitem(last=False)

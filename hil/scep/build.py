@@ -14,7 +14,15 @@ from hil.scep.certificate import Certificate
 from hil.scep.cms import degenerate
 from hil.scep.messages import FailInfo, MessageType, PkiStatus
 
-__all__ = ["build_cert_rep", "build_request", "degenerate", "issuer_and_subject", "new_nonce", "read_issuer_and_subject"]
+__all__ = [
+    "build_cert_rep",
+    "build_request",
+    "degenerate",
+    "issuer_and_subject",
+    "new_nonce",
+    "read_issuer_and_subject",
+    "sign_again",
+]
 
 
 def new_nonce() -> bytes:
@@ -70,8 +78,11 @@ def build_cert_rep(
     recipient: Certificate | None = None,
     fail_info: FailInfo | None = None,
     fail_info_text: str | None = None,
+    empty_content: bool = False,
 ) -> bytes:
-    """A CertRep; `issued` and encoded `crls` are enveloped for `recipient` where there is one, else there is no content.
+    """A CertRep; `issued` and encoded `crls` are enveloped for `recipient` where there is one.
+
+    Else there is no content, or one of no octets with `empty_content`.
 
     `recipient_nonce` is the senderNonce of the request answered; `sender_nonce` is fresh unless given.
     """
@@ -86,8 +97,36 @@ def build_cert_rep(
         attributes.append(_text(messages.FAIL_INFO, str(fail_info.value)))
     if fail_info_text is not None:
         attributes.append(cms.attribute(messages.FAIL_INFO_TEXT, asn1.tlv(asn1.UTF8_STRING, fail_info_text.encode())))
-    sealed = None if recipient is None else envelope.write_enveloped_data(degenerate(issued, crls), recipient, cipher)
+    without = b"" if empty_content else None
+    sealed = without if recipient is None else envelope.write_enveloped_data(degenerate(issued, crls), recipient, cipher)
     return cms.write_signed_data(sealed, attributes, signer=signer, key=key, digest=digest, certificates=(signer,))
+
+
+def sign_again(
+    cert_rep: bytes,
+    *,
+    transaction_id: str,
+    recipient_nonce: bytes,
+    signer: Certificate,
+    key: RSAPrivateKey,
+    certificates: Sequence[Certificate],
+) -> bytes:
+    """A CertRep, whose signature is valid, signed anew for this transactionID and nonce; `certificates` go beside the signer's.
+
+    Content and all other attributes stay octet for octet.
+    """
+    signed = cms.read_signed_data(asn1.read(cert_rep))
+    info = signed.signers[0]
+    told = (
+        _text(messages.TRANSACTION_ID, transaction_id),
+        cms.attribute(messages.RECIPIENT_NONCE, asn1.octet_string(recipient_nonce)),
+    )
+    replaced = {messages.TRANSACTION_ID, messages.RECIPIENT_NONCE, cms.CONTENT_TYPE, cms.MESSAGE_DIGEST}
+    attributes = info.attributes.children if info.attributes else ()
+    kept = (each.raw for each in attributes if Fields(each).take(asn1.OID).oid() not in replaced)
+    return cms.write_signed_data(
+        signed.content, (*kept, *told), signer=signer, key=key, digest=info.digest, certificates=(signer, *certificates)
+    )
 
 
 def _text(dotted: str, text: str) -> bytes:

@@ -18,7 +18,7 @@ from hil.scep.crl import Crl
 from hil.scep.csr import Csr
 from hil.scep.forgery import Credentials, Forger, forgeries
 from hil.scep.messages import FailInfo, MessageType, PkiMessage, PkiStatus, read_message
-from hil.scep.outcomes import LedgerEntry, ScepRefusal, ScriptedReply
+from hil.scep.outcomes import LedgerEntry, ScepRefusal, ScriptedReply, repetition, shown
 from hil.scep.register import Register
 from hil.scep.signers import CertificateRequest, Refused, Signer
 
@@ -60,12 +60,13 @@ class CaService:
     """Answers the n-th request by the n-th entry of `script`, the last one repeating; safe among threads.
 
     Only requests for a certificate take an entry; one that comes again octet for octet gets its
-    first answer again. A `Pend` holds its transaction for that many answers; the entry after it
-    answers the next CertPoll. `identifier` is the CA identifier that must be asked for (None: any).
-    Replies take digest and cipher of the request unless `digest` and `cipher` are given, and say in
-    failInfoText why they refuse if `tells_why`. Digests and ciphers named in `refused` are badAlg,
-    messages named in `lacks` badRequest. `successor` is the CA that GetNextCACert shows, and
-    advertises. GetCert and GetCRL answer from `register`. Every PKIOperation is told to `ledger`.
+    first answer again, unless that was PENDING. A `Pend` holds its transaction for that many
+    answers; the entry after it answers the next CertPoll. `identifier` is the CA identifier that
+    must be asked for (None: any). Replies take digest and cipher of the request unless `digest` and
+    `cipher` are given, and say in failInfoText why they refuse if `tells_why`; FAILURE and PENDING
+    have a content of no octets if `empty_content`, else none. Digests and ciphers named in `refused`
+    are badAlg, messages named in `lacks` badRequest. `successor` is the CA that GetNextCACert shows,
+    and advertises. GetCert and GetCRL answer from `register`. Every PKIOperation is told to `ledger`.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class CaService:
         tells_why: bool = False,
         refused: Collection[str] = (),
         lacks: Collection[str] = (),
+        empty_content: bool = False,
         ledger: Callable[[LedgerEntry], None] = lambda _: None,
     ) -> None:
         self._authority = authority
@@ -102,12 +104,13 @@ class CaService:
         self._tells_why = tells_why
         self._refused = frozenset(refused)
         self._lacks = frozenset(lacks)
+        self._empty_content = empty_content
         self._ledger = ledger
         self._capabilities = tuple(capabilities)
         self._lock = threading.Lock()
         self._position = 0
         self._pending: dict[str, _Transaction] = {}
-        self._answered = Answered[ScriptedReply](keeps=lambda reply: reply.status is not None)
+        self._answered = Answered[ScriptedReply](keeps=lambda reply: reply.status not in (None, PkiStatus.PENDING))
 
     def get_ca_caps(self, identifier: str) -> bytes:
         """The capabilities, one a line (section 3.5.2)."""
@@ -162,10 +165,7 @@ class CaService:
         """
         reply, again = self._answered.once(message, lambda: self._first_answer(message))
         if again:
-            told = read_message(message)
-            name = None if told.message_type is None else told.message_type.name
-            problem = "the same octets again, answered as before"
-            entry = LedgerEntry(self._clock.now(), told.transaction_id, name, answer=None, problem=problem)
+            entry = repetition(read_message(message), self._clock.now())
             self._ledger(entry)
             return replace(reply, script=None, entry=entry)  # what the script did to the answer, it did to the first one
         return reply
@@ -316,6 +316,7 @@ class CaService:
             recipient=request.signer if status is PkiStatus.SUCCESS else None,
             fail_info=decision.fail_info,
             fail_info_text=decision.text if self._tells_why else None,
+            empty_content=self._empty_content,
         )
 
     def _with_chain(self, leaf: Certificate, script: Answer | None) -> tuple[Certificate, ...]:
@@ -342,7 +343,7 @@ class CaService:
             serial=f"{issued.serial:x}" if issued else None,
             issued_der=issued.der if issued else None,
             problem=decision.text,
-            scripted=None if script is None or isinstance(script, Issue | Pend | Reject) else repr(script),
+            scripted=shown(script),
         )
 
     def _refusal(self, problem: str, request: PkiMessage | None = None) -> ScepRefusal:

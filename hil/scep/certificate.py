@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
 from hil.scep import algorithms, names
-from hil.scep.algorithms import PublicKey
+from hil.scep.public_key import PublicKey, Scheme, read_public_key, read_signature
 
 BASIC_CONSTRAINTS = "2.5.29.19"
 KEY_USAGE = "2.5.29.15"
 SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 _MAX_SERIAL = 20
+_Given = TypeVar("_Given")
+_Read = TypeVar("_Read")
 _USAGES = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign")
 
 
@@ -44,7 +47,7 @@ class Certificate:
     issuer_and_serial: bytes = field(repr=False)
     key_identifier: bytes | None = field(repr=False)
     public_key: PublicKey = field(repr=False)
-    signature_digest: str = field(repr=False)
+    scheme: Scheme = field(repr=False)
     signed_part: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     oddities: tuple[str, ...] = field(repr=False, default=())
@@ -54,11 +57,17 @@ class Certificate:
         """Whether its own key verifies its signature."""
         return self.signed_by(self)
 
+    def is_named(self, issuer_and_serial: bytes | None, key_identifier: bytes | None) -> bool:
+        """Whether a SignerInfo or RecipientInfo means this certificate: by issuer and serial number, else by its key."""
+        if issuer_and_serial is not None:
+            return issuer_and_serial == self.issuer_and_serial
+        return key_identifier == (self.key_identifier or self.public_key.identifier)
+
     def signed_by(self, issuer: Certificate) -> bool:
         """Whether `issuer` is named as issuer and its key verifies the signature."""
         if self.issuer_der != issuer.subject_der:
             return False
-        return issuer.public_key.verifies(self.signature_digest, self.signature, self.signed_part)
+        return issuer.public_key.verifies(self.scheme, self.signature, self.signed_part)
 
 
 def read_certificate(der: bytes) -> Certificate:
@@ -70,8 +79,7 @@ def certificate_of(element: Element) -> Certificate:
     """The certificate that an element already read holds."""
     fields = Fields(element)
     body = fields.take(asn1.SEQUENCE)
-    signature_digest = algorithms.digest_name(Fields(fields.take(asn1.SEQUENCE)).take(asn1.OID).oid())
-    signature = fields.take(asn1.BIT_STRING).bits()
+    _, scheme, signature = read_signature(fields)
     signed = Fields(body)
     version = signed.maybe(asn1.CONTEXT_0)
     serial = signed.take(asn1.INTEGER)
@@ -79,10 +87,11 @@ def certificate_of(element: Element) -> Certificate:
     issuer = signed.take(asn1.SEQUENCE)
     validity = Fields(signed.take(asn1.SEQUENCE))
     subject = signed.take(asn1.SEQUENCE)
-    public_key = algorithms.read_public_key(signed.take(asn1.SEQUENCE))
-    extensions = _extensions(signed.rest())
+    public_key = read_public_key(signed.take(asn1.SEQUENCE))
     dates = (validity.take(), validity.take())
     holder = names.rfc4514(names.read_name(subject))
+    oddities = _oddities(version, serial, dates)
+    extensions = _soft(_extensions, signed.rest(), "the extensions", oddities) or {}
     return Certificate(
         der=element.raw,
         subject=holder,
@@ -92,17 +101,17 @@ def certificate_of(element: Element) -> Certificate:
         not_after=dates[1].time(),
         key_bits=public_key.bits,
         public_key_der=public_key.der,
-        is_ca=_is_ca(extensions.get(BASIC_CONSTRAINTS)),
-        key_usage=_key_usage(extensions.get(KEY_USAGE)),
+        is_ca=bool(_soft(_is_ca, extensions.get(BASIC_CONSTRAINTS), "basicConstraints", oddities)),
+        key_usage=_soft(_key_usage, extensions.get(KEY_USAGE), "keyUsage", oddities),
         subject_der=subject.raw,
         issuer_der=issuer.raw,
         issuer_and_serial=asn1.sequence(issuer.raw, serial.raw),
         key_identifier=_key_identifier(extensions.get(SUBJECT_KEY_IDENTIFIER)),
         public_key=public_key,
-        signature_digest=signature_digest,
+        scheme=scheme,
         signed_part=body.raw,
         signature=signature,
-        oddities=_oddities(version, serial, dates),
+        oddities=tuple(oddities),
     )
 
 
@@ -161,8 +170,17 @@ def _extensions(elements: Iterable[Element]) -> dict[str, bytes]:
     return {}
 
 
-def _oddities(version: Element | None, serial: Element, dates: Iterable[Element]) -> tuple[str, ...]:
-    number = version.only_child().integer() + 1 if version else 1
+def _soft(read: Callable[[_Given], _Read], given: _Given, name: str, oddities: list[str]) -> _Read | None:
+    """What `read` makes of it; None and an oddity where that fails, since no extension is needed to verify a signature."""
+    try:
+        return read(given)
+    except Malformed as error:
+        oddities.append(f"{name} cannot be read: {error}")
+        return None
+
+
+def _oddities(version: Element | None, serial: Element, dates: Iterable[Element]) -> list[str]:
+    number = version.only_child().small() + 1 if version else 1
     found = [f"X.509 version {number}"] if number not in (1, 2, 3) else []
     if serial.integer() <= 0:
         found.append("serial number not positive")
@@ -170,7 +188,7 @@ def _oddities(version: Element | None, serial: Element, dates: Iterable[Element]
         found.append(f"serial number longer than {_MAX_SERIAL} octets")
     if not all(date.content.endswith(b"Z") for date in dates):
         found.append("validity not in UTC")
-    return tuple(found)
+    return found
 
 
 def _is_ca(value: bytes | None) -> bool:

@@ -56,6 +56,14 @@ class ServerView:
     def _registration(self) -> Sequence[Certificate]:
         return [c for c in self.certificates if c not in self._authorities]
 
+    def roles(self, certificate: Certificate) -> tuple[str, ...]:
+        """What one of the certificates is for: `CA` issues, `CA above` is another CA, `RA signs`, `RA receives`."""
+        if certificate in self._authorities:
+            return ("CA" if certificate == self.ca else "CA above",)
+        usages = certificate.key_usage
+        wanted = {"RA signs": "digitalSignature", "RA receives": "keyEncipherment"}
+        return tuple(role for role, usage in wanted.items() if usages is None or usage in usages)
+
     def offers(self, capability: str) -> bool:
         """Whether a capability is advertised, in whatever case."""
         return capability.upper() in (offered.upper() for offered in self.capabilities)
@@ -64,6 +72,11 @@ class ServerView:
     def takes_post(self) -> bool:
         """Whether PKIOperation goes by POST (section 4.1)."""
         return self.offers("POSTPKIOperation") or self.offers("SCEPStandard")
+
+    @property
+    def renewal_type(self) -> MessageType:
+        """RenewalReq where Renewal is advertised, else the drafts' PKCSReq."""
+        return MessageType.RenewalReq if self.offers("Renewal") else MessageType.PKCSReq
 
     @property
     def digest(self) -> str:
@@ -94,6 +107,7 @@ class Enrolment(Transaction):
 
     csr_der: bytes = field(repr=False)
     key: RSAPrivateKey = field(repr=False)
+    message_type: MessageType = MessageType.PKCSReq
 
 
 @dataclass(frozen=True)
@@ -173,7 +187,7 @@ class Client:
         if signer is None:
             signer = (self_signed(read_csr(csr_der).subject_der, key, self._clock.now(), digest=digest), key)
         enrolment = Enrolment(
-            transaction_id=transaction_id or _new_transaction_id(),
+            transaction_id=transaction_id or new_transaction_id(),
             server=server,
             csr_der=csr_der,
             key=key,
@@ -181,8 +195,13 @@ class Client:
             signer_key=signer[1],
             cipher=cipher or server.cipher,
             digest=digest,
+            message_type=message_type,
         )
-        return self._outcome(self._ask(enrolment, message_type, csr_der), enrolment)
+        return self.request(enrolment)
+
+    def request(self, enrolment: Enrolment) -> Outcome:
+        """Send an enrolment's request, or send it once more with a fresh nonce where the answer was lost (section 5.2)."""
+        return self._outcome(self._ask(enrolment, enrolment.message_type, enrolment.csr_der), enrolment)
 
     def poll(self, pending: Pending) -> Outcome:
         """Ask again for what is pending: CertPoll with the same transactionID (section 4.4)."""
@@ -216,7 +235,7 @@ class Client:
             cipher=cipher,
             digest=digest,
             signer=holder,
-            message_type=MessageType.RenewalReq if server.offers("Renewal") else MessageType.PKCSReq,
+            message_type=server.renewal_type,
             transaction_id=transaction_id,
         )
 
@@ -267,13 +286,16 @@ class Client:
 
     def _ask(self, transaction: Transaction, message_type: MessageType, content: bytes) -> PkiMessage:
         """The reply, once it is known to be one to this request."""
+        recipient = transaction.server.encryption_certificate
+        if recipient.public_key.rsa is None:
+            raise self._refused(f"nothing can be enveloped for the CA, whose key is {recipient.public_key.algorithm}", ())
         nonce = build.new_nonce()
         request = build.build_request(
             message_type,
             content,
             signer=transaction.signer,
             key=transaction.signer_key,
-            recipient=transaction.server.encryption_certificate,
+            recipient=recipient,
             transaction_id=transaction.transaction_id,
             sender_nonce=nonce,
             digest=transaction.digest,
@@ -294,10 +316,11 @@ class Client:
             return Pending(enrolment)
         if reply.status is PkiStatus.FAILURE:
             return _rejected(reply, enrolment)
-        leaf = leaf_for(reply.issued, read_csr(enrolment.csr_der).public_key_der)
+        fresh = [certificate for certificate in reply.issued if certificate.der != enrolment.signer.der]
+        leaf = leaf_for(fresh, read_csr(enrolment.csr_der).public_key_der)
         if leaf is None:
             problem = "SUCCESS without a certificate for the key" if reply.decrypted else "SUCCESS that cannot be decrypted"
-            raise self._refused(problem, reply.problems)
+            raise self._refused("SUCCESS with the old certificate" if fresh != [*reply.issued] else problem, reply.problems)
         chain = tuple(certificate for certificate in reply.issued if certificate is not leaf)
         order = () if reply.issued[0] is leaf else ("the certificate issued is not the first of the reply",)
         return Issued(leaf, chain, enrolment.transaction_id, reply.notes + order)
@@ -306,12 +329,13 @@ class Client:
         return ReplyRefused(problem, tried=self._transport.url, seen="; ".join(problems) or None)
 
 
-def _new_transaction_id() -> str:
+def new_transaction_id() -> str:
+    """One that no other transaction has (section 3.2.1.1)."""
     return secrets.token_hex(16).upper()
 
 
 def _query(holder: Holder, server: ServerView) -> Transaction:
-    return Transaction(_new_transaction_id(), server, *holder, cipher=server.cipher, digest=server.digest)
+    return Transaction(new_transaction_id(), server, *holder, cipher=server.cipher, digest=server.digest)
 
 
 def _rejected(reply: PkiMessage, transaction: Transaction) -> Rejected:

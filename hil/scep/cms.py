@@ -11,9 +11,18 @@ from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
 from hil.scep import algorithms
 from hil.scep.certificate import Certificate
+from hil.scep.public_key import Scheme, read_scheme
 
 DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
+ENVELOPED_DATA = "1.2.840.113549.1.7.3"
+AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
+_NAMES = {
+    DATA: "Data",
+    SIGNED_DATA: "SignedData",
+    ENVELOPED_DATA: "EnvelopedData",
+    AUTH_ENVELOPED_DATA: "AuthEnvelopedData",
+}
 CONTENT_TYPE = "1.2.840.113549.1.9.3"
 MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
 # Each of these may cost an RSA operation, so a hostile message may not have many.
@@ -27,16 +36,19 @@ class SignerInfo:
     issuer_and_serial: bytes | None
     key_identifier: bytes | None
     digest: str
-    signature_algorithm: str
+    scheme: Scheme
     signature: bytes
     attributes: Element | None
     notes: tuple[str, ...] = ()
 
+    def has(self, dotted: str) -> bool:
+        """Whether there is a signed attribute of this type."""
+        attributes = self.attributes.children if self.attributes else ()
+        return any(Fields(attribute).take(asn1.OID).oid() == dotted for attribute in attributes)
+
     def names(self, certificate: Certificate) -> bool:
         """Whether the certificate is the one that this signature names."""
-        if self.issuer_and_serial is not None:
-            return self.issuer_and_serial == certificate.issuer_and_serial
-        return self.key_identifier is not None and self.key_identifier == certificate.key_identifier
+        return certificate.is_named(self.issuer_and_serial, self.key_identifier)
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ def content_of(element: Element, content_type: str) -> Element:
     fields = Fields(element)
     found = fields.take(asn1.OID).oid()
     if found != content_type:
-        raise Malformed(f"content type {found}, expected {content_type}")
+        raise Malformed(f"{_NAMES.get(found, f'content of type {found}')} where {_NAMES[content_type]} should stand")
     return fields.take(asn1.CONTEXT_0).only_child()
 
 
@@ -155,15 +167,14 @@ def _signer_info(element: Element) -> SignerInfo:
     by_name = identifier.tag == asn1.SEQUENCE
     digest = algorithms.digest_name(Fields(fields.take(asn1.SEQUENCE)).take(asn1.OID).oid())
     attributes = fields.maybe(asn1.CONTEXT_0)
-    algorithm = Fields(fields.take(asn1.SEQUENCE))
-    signature_algorithm = algorithm.take(asn1.OID).oid()
+    algorithm = fields.take(asn1.SEQUENCE)
     # RFC 3370 section 3.2 asks for a NULL there.
-    bare = signature_algorithm == algorithms.RSA_ENCRYPTION and not algorithm.rest()
+    bare = Fields(algorithm).take(asn1.OID).oid() == algorithms.RSA_ENCRYPTION and len(algorithm.children) == 1
     return SignerInfo(
         issuer_and_serial=issuer_and_serial_of(identifier) if by_name else None,
         key_identifier=None if by_name else identifier.octets(),
         digest=digest,
-        signature_algorithm=signature_algorithm,
+        scheme=read_scheme(algorithm),
         signature=fields.take(asn1.OCTET_STRING).octets(),
         attributes=attributes,
         notes=("signatureAlgorithm rsaEncryption has no NULL",) if bare else (),

@@ -12,6 +12,7 @@ from hil import asn1
 from hil.asn1 import Element, Fields
 from hil.scep import algorithms, names
 from hil.scep.certificate import Certificate, read_extensions, write_extension
+from hil.scep.public_key import Scheme, read_signature
 
 CRL_NUMBER = "2.5.29.20"
 AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
@@ -29,7 +30,7 @@ class Crl:
     revoked: Mapping[int, datetime] = field(hash=False)
     number: int | None
     issuer_der: bytes = field(repr=False)
-    signature_digest: str = field(repr=False)
+    scheme: Scheme = field(repr=False)
     signed_part: bytes = field(repr=False)
     signature: bytes = field(repr=False)
 
@@ -37,7 +38,7 @@ class Crl:
         """Whether `issuer` is named as issuer and its key verifies the signature."""
         if self.issuer_der != issuer.subject_der:
             return False
-        return issuer.public_key.verifies(self.signature_digest, self.signature, self.signed_part)
+        return issuer.public_key.verifies(self.scheme, self.signature, self.signed_part)
 
 
 def read_crl(der: bytes) -> Crl:
@@ -49,8 +50,7 @@ def crl_of(element: Element) -> Crl:
     """The CRL that an element already read holds; raises `Malformed`."""
     fields = Fields(element)
     body = fields.take(asn1.SEQUENCE)
-    digest = algorithms.digest_name(Fields(fields.take(asn1.SEQUENCE)).take(asn1.OID).oid())
-    signature = fields.take(asn1.BIT_STRING).bits()
+    _, scheme, signature = read_signature(fields)
     signed = Fields(body)
     signed.maybe(asn1.INTEGER)
     signed.take(asn1.SEQUENCE)
@@ -68,7 +68,7 @@ def crl_of(element: Element) -> Crl:
         revoked=dict(map(_entry, entries.children)) if entries else {},
         number=None if number is None else asn1.read(number).integer(),
         issuer_der=issuer.raw,
-        signature_digest=digest,
+        scheme=scheme,
         signed_part=body.raw,
         signature=signature,
     )

@@ -10,15 +10,18 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hil import asn1
 from hil.asn1 import Element, Fields
 from hil.scep import algorithms, names
-from hil.scep.certificate import read_extensions
+from hil.scep.altnames import SUBJECT_ALT_NAME
+from hil.scep.certificate import read_extensions, write_extension
+from hil.scep.public_key import read_public_key, read_signature
 from hil.secret import Secret
 
 CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"
-_EXTENSION_REQUESTS = ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14")
+_EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
+_EXTENSION_REQUESTS = (_EXTENSION_REQUEST, "1.3.6.1.4.1.311.2.1.14")
 _EXTENSION_NAMES = {
     "2.5.29.14": "subjectKeyIdentifier",
     "2.5.29.15": "keyUsage",
-    "2.5.29.17": "subjectAltName",
+    SUBJECT_ALT_NAME: "subjectAltName",
     "2.5.29.19": "basicConstraints",
     "2.5.29.31": "cRLDistributionPoints",
     "2.5.29.32": "certificatePolicies",
@@ -55,12 +58,11 @@ def read_csr(der: bytes) -> Csr:
     element = asn1.read(der)
     fields = Fields(element)
     info = fields.take(asn1.SEQUENCE)
-    signature_digest = algorithms.digest_name(Fields(fields.take(asn1.SEQUENCE)).take(asn1.OID).oid())
-    signature = fields.take(asn1.BIT_STRING).bits()
+    signature_digest, scheme, signature = read_signature(fields)
     parts = Fields(info)
     parts.take(asn1.INTEGER)
     subject = parts.take(asn1.SEQUENCE)
-    public_key = algorithms.read_public_key(parts.take(asn1.SEQUENCE))
+    public_key = read_public_key(parts.take(asn1.SEQUENCE))
     challenge, extensions = _attributes(parts.maybe(asn1.CONTEXT_0))
     rdns = names.read_name(subject)
     return Csr(
@@ -71,7 +73,7 @@ def read_csr(der: bytes) -> Csr:
         key_bits=public_key.bits,
         public_key_der=public_key.der,
         signature_digest=signature_digest,
-        signature_valid=public_key.verifies(signature_digest, signature, info.raw),
+        signature_valid=public_key.verifies(scheme, signature, info.raw),
         challenge_password=challenge,
         extensions=extensions,
         subject_der=subject.raw,
@@ -79,19 +81,27 @@ def read_csr(der: bytes) -> Csr:
 
 
 def build_csr(
-    key: RSAPrivateKey, subject: Sequence[tuple[str, str]], *, challenge_password: Secret | None, digest: str = "sha256"
+    key: RSAPrivateKey,
+    subject: Sequence[tuple[str, str]] | bytes,
+    *,
+    challenge_password: Secret | None,
+    alternative_names: bytes | None = None,
+    digest: str = "sha256",
 ) -> bytes:
-    """A CertificationRequest in DER, its subject in the order given.
+    """A CertificationRequest in DER, its subject in the order given, or the encoded Name given.
 
     challengePassword is a PrintableString where that can hold it, else a UTF8String (RFC 2985 section 5.4.1).
+    `alternative_names` are encoded GeneralNames, asked for by extensionRequest (section 5.4.2).
     """
+    name = subject if isinstance(subject, bytes) else names.write_name(subject)
     attributes = []
     if challenge_password is not None:
         text = asn1.printable_or_utf8(challenge_password.reveal())
         attributes.append(asn1.sequence(asn1.oid(CHALLENGE_PASSWORD), asn1.set_of([text])))
-    info = asn1.sequence(
-        asn1.integer(0), names.write_name(subject), algorithms.public_key_der(key), asn1.explicit(0, *sorted(attributes))
-    )
+    if alternative_names is not None:
+        extension = write_extension(SUBJECT_ALT_NAME, alternative_names, critical=name == names.write_name(()))
+        attributes.append(asn1.sequence(asn1.oid(_EXTENSION_REQUEST), asn1.set_of([asn1.sequence(extension)])))
+    info = asn1.sequence(asn1.integer(0), name, algorithms.public_key_der(key), asn1.explicit(0, *sorted(attributes)))
     signature = algorithms.sign(key, digest, info)
     return asn1.sequence(info, algorithms.signature_identifier(digest), asn1.bit_string(signature))
 

@@ -19,8 +19,9 @@ PKI_MESSAGE = "application/x-pki-message"
 class HttpReply:
     """An answer: HTTP status, content type and body; `notes` say what the request needed allowance for.
 
-    Of a PKIOperation, besides: the script's answer that it came by, which the server plays on the
-    wire; the CertRep's status; what the ledger says of it.
+    `fields` are header fields beside those of every answer. `fault` says what failed that is none of
+    the client's doing. Of a PKIOperation, besides: the script's answer that it came by, which the
+    server plays on the wire; the CertRep's status; what the ledger says of it.
     """
 
     status: int
@@ -30,6 +31,8 @@ class HttpReply:
     script: Answer | None = None
     pki_status: PkiStatus | None = None
     entry: LedgerEntry | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    fault: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,26 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
-from hil.scep import algorithms, cms
+from hil.scep import algorithms, cms, names
 from hil.scep.algorithms import Undecryptable
 from hil.scep.certificate import Certificate
+from hil.scep.cms import AUTH_ENVELOPED_DATA, ENVELOPED_DATA
 
-ENVELOPED_DATA = "1.2.840.113549.1.7.3"
-AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
 # Each may cost an RSA operation, so a hostile message may not have many.
 MAX_RECIPIENTS = 10
 _DEFAULT_TAG_SIZE, _TAG_SIZES = 12, range(12, 17)
 _NONCE_OF_GO = 0x84
+_OTHER_RECIPIENTS = {asn1.CONTEXT_1: "key agreement", asn1.CONTEXT_2: "a shared key", asn1.CONTEXT_3: "password"}
+_RC2_VERSIONS = {160: 40, 120: 64, 58: 128}  # effective key bits, RFC 2268 section 6
+_RC2_BITS, _RC2_WITHOUT_VERSION = 128, 32
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """One KeyTransRecipientInfo; `algorithm` is its AlgorithmIdentifier."""
+    """One KeyTransRecipientInfo; named by `issuer_and_serial` or by `key_identifier`; `algorithm` is its AlgorithmIdentifier."""
 
     issuer_and_serial: bytes | None
+    key_identifier: bytes | None
     algorithm: Element
     encrypted_key: bytes
 
@@ -35,13 +38,29 @@ class Recipient:
         dotted = Fields(self.algorithm).take(asn1.OID).oid()
         return algorithms.KEY_TRANSPORTS.get(dotted, dotted)
 
+    def names(self, certificate: Certificate) -> bool:
+        """Whether the certificate is the one that this recipient is named by."""
+        return certificate.is_named(self.issuer_and_serial, self.key_identifier)
+
+    @property
+    def name(self) -> str:
+        """Whom it names, in words."""
+        if self.issuer_and_serial is None:
+            return f"the key with the identifier {(self.key_identifier or b'').hex()}"
+        fields = Fields(asn1.read(self.issuer_and_serial))
+        try:
+            issuer = names.rfc4514(names.read_name(fields.take(asn1.SEQUENCE)))
+            return f"the certificate {fields.take(asn1.INTEGER).integer():x} of {issuer}"
+        except Malformed:
+            return "a recipient whose name cannot be read"
+
 
 @dataclass(frozen=True)
 class EnvelopedData:
     """An EnvelopedData or AuthEnvelopedData with its key transport recipients; `iv` is the nonce where the cipher is GCM.
 
     `tag` and `associated` are the MAC and what it covers beside the content, empty without GCM.
-    `notes` say which departures the reading had to allow.
+    `notes` say which departures the reading had to allow; `others` counts the recipients by other means.
     """
 
     recipients: tuple[Recipient, ...]
@@ -50,6 +69,7 @@ class EnvelopedData:
     encrypted: bytes = field(repr=False)
     tag: bytes = b""
     associated: bytes = b""
+    others: int = 0
     notes: tuple[str, ...] = ()
 
     def open(self, keys: Iterable[RSAPrivateKey], believe: Callable[[bytes], bool]) -> bytes:
@@ -63,6 +83,11 @@ class EnvelopedData:
                 if believe(content):
                     return content
         raise Undecryptable
+
+    @property
+    def readable(self) -> bool:
+        """Whether the content's cipher is one that can be decrypted here."""
+        return self.content_cipher in algorithms.READABLE_CIPHERS
 
     def _decrypt(self, key: bytes) -> bytes:
         if self.content_cipher in algorithms.GCM_CIPHERS:
@@ -85,21 +110,37 @@ def read_envelope(element: Element) -> EnvelopedData:
     content = encrypted.take(asn1.CONTEXT_0)
     notes = ["encryptedContent is constructed"] if content.constructed else []
     transported = tuple(_recipient(child) for child in recipients if child.tag == asn1.SEQUENCE)
-    if len(transported) != len(recipients):
-        notes.append(f"{len(recipients) - len(transported)} recipients by other means than key transport")
+    others = [child.tag for child in recipients if child.tag != asn1.SEQUENCE]
+    notes += [f"a recipient by {_OTHER_RECIPIENTS.get(tag, 'other means')}" for tag in others]
+    iv = tag = associated = b""
+    octets = content.octets()
     if cipher in algorithms.GCM_CIPHERS:
-        nonce, tag_size, odd = _gcm_parameters(algorithm)
-        octets = content.octets()
+        iv, tag_size, odd = _gcm_parameters(algorithm)
+        notes += odd
         if authenticated:
             tag, associated = _mac(fields)
         else:
             notes.append("AES-GCM in an EnvelopedData, its tag after the content")
-            octets, tag, associated = octets[:-tag_size], octets[-tag_size:], b""
-        return EnvelopedData(transported, cipher, nonce, octets, tag, associated, (*notes, *odd))
-    if authenticated:
-        raise Malformed(f"content cipher {cipher} in an AuthEnvelopedData")
-    iv = algorithm.maybe(asn1.OCTET_STRING)
-    return EnvelopedData(transported, cipher, iv.octets() if iv else b"", content.octets(), notes=tuple(notes))
+            octets, tag = octets[:-tag_size], octets[-tag_size:]
+    else:
+        cipher, iv = _block_cipher(cipher, algorithm)
+    return EnvelopedData(transported, cipher, iv, octets, tag, associated, len(others), tuple(notes))
+
+
+def _block_cipher(name: str, algorithm: Fields) -> tuple[str, bytes]:
+    """A cipher's name and initialisation vector by its parameters; RC2 (RFC 2268), CAST5 and IDEA have a SEQUENCE there.
+
+    RC2 with other than 128 effective key bits is named for them, as rc2-40-cbc.
+    """
+    parameters = algorithm.maybe(asn1.OCTET_STRING, asn1.SEQUENCE)
+    if parameters is None or parameters.tag == asn1.OCTET_STRING:
+        return name, parameters.octets() if parameters else b""
+    found = {child.tag: child for child in parameters.children}
+    if name == "rc2-cbc":
+        version = found[asn1.INTEGER].small() if asn1.INTEGER in found else _RC2_WITHOUT_VERSION
+        bits = _RC2_VERSIONS.get(version, version)
+        name = name if bits == _RC2_BITS else f"rc2-{bits}-cbc"
+    return name, found[asn1.OCTET_STRING].octets() if asn1.OCTET_STRING in found else b""
 
 
 def _mac(fields: Fields) -> tuple[bytes, bytes]:
@@ -127,7 +168,7 @@ def _gcm_parameters(algorithm: Fields) -> tuple[bytes, int, tuple[str, ...]]:
     if nonce.tag == _NONCE_OF_GO:
         notes.append("the nonce in GCMParameters is tagged [4]")
     size = fields.maybe(asn1.INTEGER)
-    tag_size = size.integer() if size else _DEFAULT_TAG_SIZE
+    tag_size = size.small() if size else _DEFAULT_TAG_SIZE
     if tag_size not in _TAG_SIZES:
         raise Malformed(f"authentication tag of {tag_size} octets")
     return nonce.octets(), tag_size, tuple(notes)
@@ -153,5 +194,9 @@ def _recipient(element: Element) -> Recipient:
     identifier = fields.take(asn1.SEQUENCE, asn1.CONTEXT_0)
     algorithm = fields.take(asn1.SEQUENCE)
     by_name = identifier.tag == asn1.SEQUENCE
-    encrypted_key = fields.take(asn1.OCTET_STRING).octets()
-    return Recipient(cms.issuer_and_serial_of(identifier) if by_name else None, algorithm, encrypted_key)
+    return Recipient(
+        issuer_and_serial=cms.issuer_and_serial_of(identifier) if by_name else None,
+        key_identifier=None if by_name else identifier.octets(),
+        algorithm=algorithm,
+        encrypted_key=fields.take(asn1.OCTET_STRING).octets(),
+    )

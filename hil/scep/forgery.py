@@ -41,7 +41,7 @@ class Forger:
 
     def csr(self, csr: Csr, lies: Iterable[Forgery]) -> Csr:
         """The request as the CA shall take it: with the stranger's key where the certificate is forged."""
-        return replace(csr, public_key_der=algorithms.public_key_der(self._key)) if "certificate" in lies else csr
+        return replace(csr, public_key_der=algorithms.public_key_der(self.key)) if "certificate" in lies else csr
 
     def credentials(self, true: Credentials, lies: Iterable[Forgery]) -> Credentials:
         """The true credentials with every lie of `lies` in them."""
@@ -53,14 +53,15 @@ class Forger:
                 case "transactionID":
                     told = replace(told, transaction_id=hashlib.sha256(true.transaction_id.encode()).hexdigest().upper())
                 case "signer":
-                    certificate = self_signed(true.signer.subject_der, self._key, self._clock.now())
-                    told = replace(told, signer=certificate, key=self._key)
+                    certificate = self_signed(true.signer.subject_der, self.key, self._clock.now())
+                    told = replace(told, signer=certificate, key=self.key)
                 case "signature":
-                    told = replace(told, key=self._key)
+                    told = replace(told, key=self.key)
                 case "certificate":
                     pass  # told in the CSR already
         return told
 
     @cached_property
-    def _key(self) -> RSAPrivateKey:
+    def key(self) -> RSAPrivateKey:
+        """The stranger's."""
         return rsa.generate_private_key(65537, 2048)

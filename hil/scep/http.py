@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 import time
 from types import TracebackType
 from urllib.parse import quote
@@ -31,23 +32,35 @@ class TransportFault(LabFault):
     """No answer, or one that broke off or was too large or too slow."""
 
 
+class TlsFault(TransportFault):
+    """No TLS connection, as a rule because the server's certificate is not trusted; nothing was asked."""
+
+
 class Transport:
     """Requests to one SCEP URL, each on a connection of its own.
 
     `local_address` is the address to speak from. `timeout` bounds each answer as a whole, in real
-    seconds. No proxy or other setting is taken from the environment.
+    seconds. An https server is believed by what `tls` trusts, else by what the system does. No proxy
+    is taken from the environment.
     """
 
     def __init__(
-        self, url: str, *, local_address: str | None = None, timeout: float = 30.0, user_agent: str = USER_AGENT
+        self,
+        url: str,
+        *,
+        local_address: str | None = None,
+        timeout: float = 30.0,
+        user_agent: str = USER_AGENT,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.url = url
         self._timeout = timeout
         # A connection for each request, as phones have it, so that none is found dead after a power cycle.
         limits = httpx.Limits(max_keepalive_connections=0)
-        # To read the trusted certificates takes longer than a whole enrolment, and no TLS is spoken with an http URL.
-        secure = not url.lower().startswith("http://")
-        transport = httpx.HTTPTransport(verify=secure, local_address=local_address, limits=limits, trust_env=False)
+        # To load what the system trusts takes longer than a whole enrolment, and no TLS is spoken with an http URL.
+        plain = url.lower().startswith("http://")
+        verify = tls or (False if plain else ssl.create_default_context())
+        transport = httpx.HTTPTransport(verify=verify, local_address=local_address, limits=limits, trust_env=False)
         headers = {"User-Agent": user_agent, "Accept": "*/*"}
         self._client = httpx.Client(transport=transport, timeout=timeout, headers=headers, trust_env=False)
 
@@ -114,10 +127,16 @@ class Transport:
                     if time.monotonic() > deadline:
                         raise TransportFault(f"the answer took longer than {self._timeout} s", tried=tried)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TransportFault(
-                "no answer from the SCEP server", tried=tried, seen=f"{type(error).__name__}: {error}"
-            ) from error
+            fault = TlsFault if _is_tls(error) else TransportFault
+            raise fault("no answer from the SCEP server", tried=tried, seen=f"{type(error).__name__}: {error}") from error
         if response.status_code != httpx.codes.OK:
             text = bytes(body[:200]).decode("utf-8", "replace").strip()
             raise ScepHttpError(response.status_code, text, tried=tried)
         return bytes(body)
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    """Whether an error came of TLS, by what it came of."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error is not None

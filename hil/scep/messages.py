@@ -17,6 +17,7 @@ from hil.scep.certificate import Certificate, certificate_of, leaf_for
 from hil.scep.cms import SignedData
 from hil.scep.crl import Crl, crl_of
 from hil.scep.csr import CHALLENGE_PASSWORD, Csr, read_csr
+from hil.scep.envelope import EnvelopedData
 from hil.scep.signature import verify
 from hil.secret import Secret
 
@@ -42,7 +43,18 @@ SENDER_NONCE = "2.16.840.1.113733.1.9.5"
 RECIPIENT_NONCE = "2.16.840.1.113733.1.9.6"
 TRANSACTION_ID = "2.16.840.1.113733.1.9.7"
 FAIL_INFO_TEXT = "1.3.6.1.5.5.7.24.1"
-_MAX_CAPABILITIES = 64
+CAPABILITIES = (
+    "AES",
+    "DES3",
+    "GetNextCACert",
+    "POSTPKIOperation",
+    "Renewal",
+    "SHA-1",
+    "SHA-256",
+    "SHA-512",
+    "SCEPStandard",
+)
+_MAX_CAPABILITIES, _MAX_CAPABILITY = 64, 40
 
 
 class MessageType(IntEnum):
@@ -50,6 +62,7 @@ class MessageType(IntEnum):
 
     CertRep = 3
     RenewalReq = 17
+    UpdateReq = 18  # of the drafts alone
     PKCSReq = 19
     CertPoll = 20
     GetCert = 21
@@ -121,31 +134,35 @@ def read_message(data: bytes, *, keys: Sequence[RSAPrivateKey] = (), certificate
     if not signed.signers:
         raise Malformed("a SignedData without a signature is no pkiMessage")
     remarks = Remarks()
-    if element.end != len(data):
-        remarks.notes.append(f"{len(data) - element.end} octets after the message")
     if len(signed.signers) > 1:
-        remarks.problems.append(f"{len(signed.signers)} signatures; the first is read")
+        remarks.problems.append(f"{len(signed.signers)} signatures; the first with a messageType is read")
     message = _outside(signed, certificates, remarks)
     if signed.content == b"":
         remarks.notes.append("empty content where there should be none")
     if signed.content and message.status in (PkiStatus.FAILURE, PkiStatus.PENDING):
         remarks.problems.append(f"a CertRep {message.status.name} with content")
     if signed.content:
-        message = _inside(message, signed.content, keys, remarks)
+        message = _inside(message, signed.content, keys, (*message.certificates, *certificates), remarks)
     elif message.message_type is not MessageType.CertRep or message.status is PkiStatus.SUCCESS:
         remarks.problems.append("no pkcsPKIEnvelope")
-    if element.liberties:
-        remarks.notes.append(f"BER: {', '.join(element.liberties)}")
+    _note_form(element, data, remarks)
     return replace(message, problems=tuple(remarks.problems), notes=tuple(dict.fromkeys(remarks.notes)))
 
 
-def read_certificates(data: bytes) -> tuple[Certificate, ...]:
-    """The answer to GetCACert: one bare certificate, or a degenerate SignedData (RFC 8894 section 4.2)."""
+def read_certificates(data: bytes, remarks: Remarks | None = None) -> tuple[Certificate, ...]:
+    """The answer to GetCACert: one bare certificate, or a degenerate SignedData (RFC 8894 section 4.2).
+
+    Raises `Malformed`, also where one of them cannot be read; with `remarks` that is a problem, and departures are notes.
+    """
     element = asn1.read(data)
     first = Fields(element).take()
-    if first.tag != asn1.OID:
-        return (certificate_of(element),)
-    return tuple(map(certificate_of, cms.read_signed_data(element).certificates))
+    found = (element,) if first.tag != asn1.OID else cms.read_signed_data(element).certificates
+    if remarks is None:
+        return tuple(map(certificate_of, found))
+    certificates = _certificates(found, remarks)
+    remarks.notes += [f"{certificate.subject}: {oddity}" for certificate in certificates for oddity in certificate.oddities]
+    _note_form(element, data, remarks)
+    return certificates
 
 
 @dataclass(frozen=True)
@@ -174,8 +191,7 @@ def read_next_ca(data: bytes, certificates: Sequence[Certificate]) -> NextCa:
     carried = _certificates(signed.certificates, remarks)
     signer, valid = verify(signed, info, carried, tuple(certificates), Attributes(info.attributes, remarks), remarks)
     told = read_certificates(signed.content) if signed.content else ()
-    if element.liberties:
-        remarks.notes.append(f"BER: {', '.join(element.liberties)}")
+    _note_form(element, data, remarks)
     return NextCa(told, signer, valid, tuple(remarks.problems), tuple(remarks.notes))
 
 
@@ -194,13 +210,36 @@ def read_capabilities(body: bytes) -> tuple[str, ...]:
     return tuple(line for line in lines if line)[:_MAX_CAPABILITIES]
 
 
+def capability_notes(capabilities: Iterable[str]) -> tuple[str, ...]:
+    """Keywords that RFC 8894 section 3.5.2 does not have, or spells otherwise."""
+    spelled = {name.lower(): name for name in CAPABILITIES}
+    notes = []
+    for capability in capabilities:
+        known = spelled.get(capability.lower())
+        if known is None:
+            notes.append(f"capability {capability[:_MAX_CAPABILITY]!r} is none of RFC 8894's")
+        elif known != capability:
+            notes.append(f"capability {known} is written {capability!r}")
+    return tuple(notes)
+
+
+def _note_form(element: Element, data: bytes, remarks: Remarks) -> None:
+    """What BER an answer needed, and what follows it."""
+    if element.end != len(data):
+        remarks.notes.append(f"{len(data) - element.end} octets after the message")
+    if element.liberties:
+        remarks.notes.append(f"BER: {', '.join(element.liberties)}")
+
+
 def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks) -> PkiMessage:
     """All that is signed in the open: attributes, certificates, signature."""
-    signer_info = signed.signers[0]
+    signer_info = next((info for info in signed.signers if info.has(MESSAGE_TYPE)), signed.signers[0])
     carried = _certificates(signed.certificates, remarks)
     remarks.notes += signer_info.notes
     attributes = Attributes(signer_info.attributes, remarks)
     signer, valid = verify(signed, signer_info, carried, tuple(given), attributes, remarks)
+    if signer_info.attributes is not None and not attributes.has(cms.CONTENT_TYPE):
+        remarks.problems.append("no contentType among the signed attributes")
     message_type = attributes.member(MESSAGE_TYPE, MessageType, "messageType")
     reply = message_type is MessageType.CertRep
     status = attributes.member(PKI_STATUS, PkiStatus, "pkiStatus", required=reply)
@@ -229,7 +268,9 @@ def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks)
     )
 
 
-def _inside(message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], remarks: Remarks) -> PkiMessage:
+def _inside(
+    message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], known: Sequence[Certificate], remarks: Remarks
+) -> PkiMessage:
     """What the envelope says, opened if one of the keys is its recipient's."""
     try:
         element = asn1.read(content)
@@ -239,13 +280,13 @@ def _inside(message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], 
         remarks.notes += sealed.notes
         if element.liberties:
             remarks.notes.append(f"BER in the pkcsPKIEnvelope: {', '.join(element.liberties)}")
-        if len(sealed.recipients) != 1:
-            remarks.notes.append(f"{len(sealed.recipients)} recipients")
+        if len(sealed.recipients) + sealed.others != 1:
+            remarks.notes.append(f"{len(sealed.recipients) + sealed.others} recipients")
         if not keys:
             return message
         inner = sealed.open(keys, _is_believable)
     except Undecryptable:
-        remarks.problems.append("none of the keys given opens the pkcsPKIEnvelope")
+        _explain(sealed, keys, known, remarks)
         return message
     except Malformed as error:
         remarks.problems.append(f"pkcsPKIEnvelope: {error}")
@@ -253,10 +294,29 @@ def _inside(message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], 
     return _content(replace(message, decrypted=True, content=inner), inner, remarks)
 
 
+def _explain(sealed: EnvelopedData, keys: Sequence[RSAPrivateKey], known: Sequence[Certificate], remarks: Remarks) -> None:
+    """Why no key opened the envelope: that its recipient's key is not at hand is no fault of the message."""
+    if not sealed.readable:
+        remarks.notes.append(f"content cipher {sealed.content_cipher} cannot be decrypted here")
+        return
+    numbers = (key.public_key().public_numbers() for key in keys)
+    given = {(number.n, number.e) for number in numbers}
+    for recipient in sealed.recipients:
+        holder = next((certificate for certificate in known if recipient.names(certificate)), None)
+        if holder is None:
+            remarks.notes.append(f"sealed for {recipient.name}; none of the keys given opens it")
+        elif holder.public_key.rsa not in given:
+            remarks.notes.append(f"sealed for {holder.subject}, whose key is not given")
+        else:
+            remarks.problems.append(f"the key of {holder.subject}, its recipient, does not open the pkcsPKIEnvelope")
+
+
 def _content(message: PkiMessage, inner: bytes, remarks: Remarks) -> PkiMessage:
     """CSR or certificates out of a decrypted envelope, by the message's type."""
+    if after := len(inner) - asn1.read(inner).end:
+        remarks.notes.append(f"{after} octets after the content of the pkcsPKIEnvelope")
     try:
-        if message.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, None):
+        if message.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq, None):
             csr = read_csr(inner)
             if not csr.signature_valid:
                 remarks.problems.append("the CSR's signature does not verify")
@@ -274,15 +334,13 @@ def _content(message: PkiMessage, inner: bytes, remarks: Remarks) -> PkiMessage:
 
 
 def _is_believable(content: bytes) -> bool:
-    """Whether decrypted octets are one whole structure that SCEP encloses, so that a wrong key cannot pass.
+    """Whether decrypted octets begin with one whole structure that SCEP encloses, so that a wrong key cannot pass.
 
     These are a CertificationRequest, a ContentInfo with certificates, an IssuerAndSubject and an
     IssuerAndSerialNumber (RFC 8894 section 3.3).
     """
     try:
         element = asn1.read(content).expect(asn1.SEQUENCE)
-        if element.end != len(content):
-            return False
         shape = tuple(child.tag for child in element.children)
         if shape == (asn1.OID, asn1.CONTEXT_0):
             cms.content_of(element, cms.SIGNED_DATA).expect(asn1.SEQUENCE)

@@ -57,6 +57,11 @@ def rfc4514(rdns: Sequence[Rdn]) -> str:
     return ",".join("+".join(f"{name}={_escape(value)}" for name, value in rdn) for rdn in reversed(rdns))
 
 
+def folded(text: str) -> str:
+    """A name's text as names are compared: without case, blanks as one (RFC 5280 section 7.1)."""
+    return " ".join(text.casefold().split())
+
+
 def write_name(attributes: Sequence[tuple[str, str]]) -> bytes:
     """A Name with one RDN for each attribute, in the order given; names are short or dotted."""
     return asn1.sequence(*(asn1.set_of([_attribute(name, value)]) for name, value in attributes))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from hil.scenario import Answer
-from hil.scep.messages import PkiStatus
+from hil.scenario import Answer, Issue, Pend, Reject
+from hil.scep.messages import PkiMessage, PkiStatus
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class LedgerEntry:
     """One PKIOperation as the CA saw it; `at` is phone time, `serial` hex, `answer` None where there was no CertRep.
 
     `problem` then says why: an HTTP refusal, or a request that came again octet for octet. `scripted`
-    shows the script's answer where it was more than to issue, pend or reject.
+    shows the script's answer as `shown` does.
     """
 
     at: datetime
@@ -27,6 +27,17 @@ class LedgerEntry:
     issued_der: bytes | None = None
     problem: str | None = None
     scripted: str | None = None
+
+
+def shown(script: Answer | None) -> str | None:
+    """The script's answer where it is more than to issue, pend or reject."""
+    return None if script is None or isinstance(script, Issue | Pend | Reject) else repr(script)
+
+
+def repetition(request: PkiMessage, at: datetime) -> LedgerEntry:
+    """What the ledger says of a request that came again octet for octet."""
+    name = None if request.message_type is None else request.message_type.name
+    return LedgerEntry(at, request.transaction_id, name, answer=None, problem="the same octets again, answered as before")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ class Persona:
 
     `cipher` and `digest` are those of its replies, None where it takes the request's. `refused` are
     the digests and ciphers it does not take, `lacks` the messages it has no answer for. `named` means
-    that the CA's name must be asked for. `path` is that of such a server's URL.
+    that the CA's name must be asked for. `path` is that of such a server's URL. With `empty_content`
+    FAILURE and PENDING have a content of no octets.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Persona:
     lacks: frozenset[str] = frozenset()
     named: bool = False
     tells_why: bool = False
+    empty_content: bool = False
     ra: bool = False
     receiver: bool = False
 
@@ -89,6 +91,7 @@ class Persona:
             tells_why=self.tells_why,
             refused=self.refused,
             lacks=self.lacks,
+            empty_content=self.empty_content,
             ledger=ledger,
         )
 
@@ -137,6 +140,7 @@ _EJBCA = Persona(
     name="ejbca",
     source="EJBCA 4, its source and its manual on SCEP in CA mode: end entity by CN and password, status New needed and "
     "Generated set by issuance; single DES; HTTP 400 without message, which holds the CA's name, and 404 to another name; "
+    "FAILURE and PENDING with an empty content (its ScepResponseMessage); "
     "no GetCert (its maintainers on the mailing list, 27 September 2013)",
     signer=_by_end_entity,
     capabilities=("POSTPKIOperation", "SHA-1"),
@@ -146,6 +150,7 @@ _EJBCA = Persona(
     path="/ejbca/publicweb/apply/scep/bench/pkiclient.exe",
     lacks=frozenset({"GetCert"}),
     named=True,
+    empty_content=True,
 )
 _SYSTEM_MANAGER = replace(
     _EJBCA,

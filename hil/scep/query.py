@@ -9,23 +9,35 @@ from hil.asn1 import Malformed
 
 
 def parameters(target: str) -> dict[str, str]:
-    """The query's parameters, undecoded, by their names in lower case; the first of a name counts."""
+    """The query's parameters, undecoded, by their names in lower case; the first of a name counts.
+
+    A fragment is no part of them, and `&amp;`, as HTML writes it, parts them too.
+    """
     found: dict[str, str] = {}
-    for pair in target.partition("?")[2].split("&"):
+    for pair in target.partition("#")[0].partition("?")[2].split("&"):
         name, _, value = pair.partition("=")
-        found.setdefault(name.lower(), value)
+        found.setdefault(name.lower().removeprefix("amp;"), value)
     return found
+
+
+def oddities(target: str) -> tuple[str, ...]:
+    """What `parameters` had to allow."""
+    query = target.partition("?")[2].lower()
+    return ("the URL has a fragment",) * ("#" in query) + ("`&amp;` stands for `&` in the URL",) * ("&amp;" in query)
 
 
 def decode_url_message(value: str) -> tuple[bytes, tuple[str, ...]]:
     """The pkiMessage in a GET's `message`, and which tolerances its base64 needed; Malformed if it is none.
 
-    Accepted: percent escapes, a literal `+`, a blank where a `+` was, line breaks, base64url, missing padding.
+    Accepted: percent escapes, also twice, a literal `+`, a blank where a `+` was, line breaks, base64url, missing padding.
     """
     notes = []
     text = unquote_to_bytes(value)
     if "+" in value:
         notes.append("a `+` is not percent-escaped in the URL")
+    if b"%" in text:
+        notes.append("the URL is percent-escaped twice")
+        text = unquote_to_bytes(text)
     if b" " in text:
         notes.append("a blank stands for `+` in the base64")
         text = text.replace(b" ", b"+")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hil import asn1
-from hil.scep import algorithms, cms
+from hil.asn1 import Fields, Malformed
+from hil.scep import algorithms, cms, names
 from hil.scep.attributes import Attributes, Remarks
 from hil.scep.certificate import Certificate
 from hil.scep.cms import SignedData, SignerInfo
@@ -20,18 +21,34 @@ def verify(
     """The signer's certificate and whether digest and signature are right."""
     candidates = [certificate for certificate in carried + given if info.names(certificate)]
     if not candidates:
+        candidates = _meant(info, carried + given)
+        remarks.notes += ["the signer is named in another encoding than its certificate has"] if candidates else []
+    if not candidates:
         remarks.problems.append("no certificate for the signer")
         return None, False
-    if not any(info.names(certificate) for certificate in carried):
+    if not any(certificate in carried for certificate in candidates):
         remarks.notes.append("the signer's certificate is not in the message")
-    if info.digest not in algorithms.DIGESTS:
-        remarks.problems.append(f"digest {info.digest} is unknown")
+    if info.digest not in algorithms.READABLE_DIGESTS:
+        remarks.problems.append(f"digest {info.digest} is not one that can be computed")
         return candidates[0], False
     signer = next((c for c in candidates if _signature_matches(signed, info, c, remarks)), None)
     if signer is None:
         remarks.problems.append("the signature does not verify")
         return candidates[0], False
     return signer, _digest_matches(signed, info, attributes, remarks)
+
+
+def _meant(info: SignerInfo, certificates: tuple[Certificate, ...]) -> list[Certificate]:
+    """Those whose issuer and serial number are the signer's however both are encoded (RFC 5280 section 7.1)."""
+    if info.issuer_and_serial is None:
+        return []
+    fields = Fields(asn1.read(info.issuer_and_serial))
+    try:
+        issuer = names.folded(names.rfc4514(names.read_name(fields.take(asn1.SEQUENCE))))
+        serial = fields.take(asn1.INTEGER).integer()
+    except Malformed:
+        return []
+    return [one for one in certificates if one.serial == serial and names.folded(one.issuer) == issuer]
 
 
 def _digest_matches(signed: SignedData, info: SignerInfo, attributes: Attributes, remarks: Remarks) -> bool:
@@ -46,16 +63,16 @@ def _digest_matches(signed: SignedData, info: SignerInfo, attributes: Attributes
 
 def _signature_matches(signed: SignedData, info: SignerInfo, certificate: Certificate, remarks: Remarks) -> bool:
     """RFC 5652 section 5.4 has the attributes signed in DER's order; some sign the order they send."""
-    digest = algorithms.signature_digest(info.signature_algorithm) or info.digest
-    if digest != info.digest:
-        remarks.notes.append(f"the signature is over {digest}, the content over {info.digest}")
+    scheme = info.scheme.over(info.digest)
+    if scheme.digest != info.digest:
+        remarks.notes.append(f"the signature is over {scheme.digest}, the content over {info.digest}")
     verifies = certificate.public_key.verifies
     if info.attributes is None:
-        return verifies(digest, info.signature, signed.content or b"")
+        return verifies(scheme, info.signature, signed.content or b"")
     received = [child.raw for child in info.attributes.children]
-    if verifies(digest, info.signature, asn1.set_of(received)):
+    if verifies(scheme, info.signature, asn1.set_of(received)):
         return True
-    if verifies(digest, info.signature, asn1.tlv(0x31, *received)):
+    if verifies(scheme, info.signature, asn1.tlv(0x31, *received)):
         remarks.notes.append("the signature is over the attributes in the order sent, which is not DER's")
         return True
     return False

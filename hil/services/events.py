@@ -35,8 +35,8 @@ class Event:
     def to_json(self) -> dict[str, object]:
         """The event as a line of a boot's event log; instants in ISO 8601, UTC."""
         return {
-            "at": _stamp(self.at),
-            "real": _stamp(self.real),
+            "at": stamp(self.at),
+            "real": stamp(self.real),
             "name": self.name.value,
             "device": self.device,
             "slot": self.slot,
@@ -184,5 +184,6 @@ class _Log:
                 self.failure = fault
 
 
-def _stamp(instant: datetime) -> str:
+def stamp(instant: datetime) -> str:
+    """The instant in ISO 8601, UTC, to the microsecond."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -109,8 +109,9 @@ class HttpServer:
 
     async def _send(self, request: web.BaseRequest, call: Call, served: Served) -> web.StreamResponse:
         reply = served.reply
-        response = web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
-        response.headers["Server"] = "j100-hil"
+        response = web.Response(status=reply.status, body=reply.body, headers={"Content-Type": reply.content_type})
+        response.headers.extend(reply.fields)
+        response.headers.setdefault("Server", "j100-hil")
         response.force_close()
         sent = True
         try:
@@ -155,7 +156,8 @@ def _head(request: web.BaseRequest) -> Call:
     peer = request.transport.get_extra_info("peername") if request.transport else None
     address, port = (str(peer[0]), int(peer[1])) if peer else ("unknown", 0)
     agent = request.headers.get("User-Agent")
-    return Call(address, port, request.method, request.raw_path, agent and agent[:_LONGEST_USER_AGENT])
+    agent = agent and agent[:_LONGEST_USER_AGENT]
+    return Call(address, port, request.method, request.raw_path, agent, content_type=request.headers.get("Content-Type"))
 
 
 def _unread(status: int, reason: str) -> Served:

@@ -22,10 +22,14 @@ from hil.services.events import EventStream
 from hil.services.files import FileShelf
 from hil.services.http import HttpServer, Routes, describe
 from hil.services.ledger import Ledger
+from hil.services.proxy import ProxyDesk
+from hil.services.recording import Recording
+from hil.services.relay import Speaker
 from hil.services.roster import Roster
 from hil.services.scep import CaDesk, ScepSite
 from hil.services.sntp import SntpServer
 from hil.services.syslog import SyslogServer
+from hil.services.upstream import Upstream
 
 Sockets = Mapping[str, Sequence[socket.socket]]
 
@@ -37,8 +41,8 @@ class Lab:
     """Settings files, SCEP, SNTP and syslog for the devices of one bench; a context manager.
 
     They listen on each address of `hosts` and on no other. Port 0 takes a free one; None leaves the
-    server out. `state` is the folder of the CA ledger. Files, scripts and addresses may be changed at
-    any time, from any thread.
+    server out. `state` is the folder of the CA ledger and of what passes to real CAs. Files, scripts
+    and addresses may be changed at any time, from any thread.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class Lab:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         state.mkdir(parents=True, exist_ok=True)
+        self._state = state
+        self._recordings: dict[tuple[str, int], Recording] = {}
         self.events = EventStream(clock)
         self.roster = Roster()
         self.ledger = Ledger(state / "ca-ledger.jsonl")
@@ -123,6 +129,24 @@ class Lab:
     def seat(self, device: str, slot: int, endpoint: Endpoint) -> None:
         """Put a CA of one's own behind a slot, as `personas.Persona.endpoint` gives one, in place of the former one."""
         self._scep.seat(device, slot, CaDesk(endpoint, self._pool))
+
+    def forward(
+        self,
+        device: str,
+        slot: int,
+        upstream: Upstream,
+        *,
+        answers: Sequence[Answer] = (Issue(),),
+        speaker: Speaker | None = None,
+    ) -> None:
+        """Put a real CA behind a slot, in place of the former one; what passes is recorded under `proxy/` in `state`.
+
+        `Misuse` where one of `answers` cannot be played before it, most of them for want of its `speaker`.
+        """
+        folder = self._state / "proxy" / f"{device}-{slot}"
+        recording = self._recordings.setdefault((device, slot), Recording(folder))
+        desk = ProxyDesk(upstream, recording, clock=self._clock, pool=self._pool, script=answers, speaker=speaker)
+        self._scep.seat(device, slot, desk)
 
     def start(self) -> None:
         """Listen on every port; raises LabFault that names the port that cannot be had."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import unquote, unquote_plus
 
 from hil.evidence import SCEP_PATH, EventName
@@ -16,6 +17,8 @@ from hil.services.events import EventStream, Scalar
 from hil.services.ledger import Ledger, LedgerLine
 from hil.services.roster import Roster
 from hil.services.web import Call, Reply, Served
+
+_EXCERPT = 500
 
 
 class Desk(Protocol):
@@ -43,10 +46,47 @@ class CaDesk:
             return await loop.run_in_executor(self._pool, self._endpoint.answer, call.method, call.target, call.body)
 
 
-class _Seat(NamedTuple):
+@dataclass(frozen=True)
+class Seat:
+    """A desk behind one slot: answers at whatever path it is asked, and tells events and ledger."""
+
     device: str
     slot: int
     desk: Desk
+    events: EventStream
+    ledger: Ledger
+
+    async def answer(self, call: Call) -> Served:
+        """The desk's answer."""
+        values = parameters(call.target)
+        operation = unquote(values.get("operation", ""))
+        self.events.publish(
+            EventName.SCEP_REQUEST,
+            device=self.device,
+            slot=self.slot,
+            operation=operation,
+            method=call.method,
+            client=f"{call.address}:{call.port}",
+            size=len(call.body) or len(call.target),
+        )
+        answer = await self.desk.answer(call)
+        if answer.fault is not None:
+            self.events.publish(EventName.FAULT, device=self.device, slot=self.slot, text=answer.fault)
+        details: dict[str, Scalar] = {"operation": operation}
+        if operation != "PKIOperation":
+            details["identifier"] = unquote_plus(values.get("message", ""))
+        if answer.entry is not None:
+            self.ledger.add(LedgerLine(self.device, self.slot, answer.entry))
+            details |= _facts(answer.entry)
+        elif answer.status >= 400:
+            details["problem"] = answer.body[:_EXCERPT].decode(errors="replace").strip()
+        if answer.pki_status is not None:  # of a request that came again, the ledger has no status
+            details["pki_status"] = answer.pki_status.name
+        if answer.notes:
+            details["notes"] = "; ".join(answer.notes)
+        script = answer.script if answer.script is not None and on_the_wire(answer.script) else None
+        reply = Reply(answer.status, answer.content_type, answer.body, answer.fields)
+        return Served(reply, EventName.SCEP_ANSWER, self.device, self.slot, details, script)
 
 
 class ScepSite:
@@ -56,11 +96,11 @@ class ScepSite:
         self._events = events
         self._roster = roster
         self._ledger = ledger
-        self._seats: dict[tuple[str, int], _Seat] = {}
+        self._seats: dict[tuple[str, int], Seat] = {}
 
     def seat(self, device: str, slot: int, desk: Desk) -> None:
         """Put `desk` behind a device's slot, in place of the former one."""
-        self._seats[device, slot] = _Seat(device, slot, desk)
+        self._seats[device, slot] = Seat(device, slot, desk, self._events, self._ledger)
 
     async def answer(self, call: Call) -> Served:
         """The desk's answer; 404 to a path that no device has, or that is asked from another device's address."""
@@ -68,36 +108,9 @@ class ScepSite:
         seat = self._seats.get((match["device"], int(match["slot"]))) if match else None
         if seat is None:
             return _stray("SCEP path unknown")
-        device, slot, desk = seat
-        if self._roster.owner([device], call.address) is None:
+        if self._roster.owner([seat.device], call.address) is None:
             return _stray("another's SCEP path")
-        values = parameters(call.target)
-        operation = unquote(values.get("operation", ""))
-        self._events.publish(
-            EventName.SCEP_REQUEST,
-            device=device,
-            slot=slot,
-            operation=operation,
-            method=call.method,
-            client=f"{call.address}:{call.port}",
-            size=len(call.body) or len(call.target),
-        )
-        answer = await desk.answer(call)
-        details: dict[str, Scalar] = {"operation": operation}
-        if operation != "PKIOperation":
-            details["identifier"] = unquote_plus(values.get("message", ""))
-        if answer.entry is not None:
-            self._ledger.add(LedgerLine(device, slot, answer.entry))
-            details |= _facts(answer.entry)
-        elif answer.status >= 400:
-            details["problem"] = answer.body.decode(errors="replace").strip()
-        if answer.pki_status is not None:  # of a request that came again, the ledger has no status
-            details["pki_status"] = answer.pki_status.name
-        if answer.notes:
-            details["notes"] = "; ".join(answer.notes)
-        script = answer.script if answer.script is not None and on_the_wire(answer.script) else None
-        reply = Reply(answer.status, answer.content_type, answer.body)
-        return Served(reply, EventName.SCEP_ANSWER, device, slot, details, script)
+        return await seat.answer(call)
 
 
 def _facts(entry: LedgerEntry) -> dict[str, Scalar]:

@@ -22,6 +22,7 @@ class Call:
     target: str
     user_agent: str | None = None
     body: bytes = b""
+    content_type: str | None = None
 
     @property
     def path(self) -> str:
@@ -31,11 +32,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent back: HTTP status, content type, body."""
+    """What is sent back: HTTP status, content type, body; `fields` are header fields beside those of every answer."""
 
     status: int
     content_type: str
     body: bytes
+    fields: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def text(cls, status: int, text: str) -> Reply:

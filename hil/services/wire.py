@@ -37,17 +37,17 @@ class Course:
     size: int
     length: int
     leaves: int | None
-    location: str | None = None
+    fields: tuple[tuple[str, str], ...] = ()
     piece: int = _BLOCK
     every: float = 0.0
     hold: float = 0.0
     resets: bool = False
 
     @classmethod
-    def of(cls, reply: Reply, location: str | None = None) -> Course:
+    def of(cls, reply: Reply) -> Course:
         """The answer as it should leave."""
         size = len(reply.body)
-        return cls(reply.status, reply.content_type, reply.body, size, size, size, location)
+        return cls(reply.status, reply.content_type, reply.body, size, size, size, reply.fields)
 
     @property
     def is_whole(self) -> bool:
@@ -57,14 +57,16 @@ class Course:
     @property
     def head(self) -> bytes:
         """Status line and header fields, those that every answer of the bench has."""
-        fields = [
+        lines = [
             f"HTTP/1.1 {self.status} {responses.get(self.status, 'Unknown')}",
             f"Content-Type: {self.content_type}",
             f"Content-Length: {self.length}",
         ]
-        fields += [f"Location: {self.location}"] if self.location is not None else []
-        fields += ["Server: j100-hil", f"Date: {formatdate(usegmt=True)}", "Connection: close"]
-        return "\r\n".join((*fields, "", "")).encode("ascii")
+        lines += [f"{name}: {value}" for name, value in self.fields]
+        own = {"Server": "j100-hil", "Date": formatdate(usegmt=True)}
+        given = {name.lower() for name, _ in self.fields}
+        lines += [f"{name}: {value}" for name, value in own.items() if name.lower() not in given]
+        return "\r\n".join((*lines, "Connection: close", "", "")).encode()
 
     def pieces(self) -> Iterator[bytes]:
         """What leaves, piece by piece, with never more than a block of it in memory."""
@@ -92,7 +94,8 @@ def _beginning(reply: Reply, answer: Answer, target: str) -> Course:
         case HttpError(status, text):
             return Course.of(Reply.text(status, text))
         case Redirect(location, status):
-            return Course.of(Reply.text(status, responses.get(status, "Redirect")), location or target)
+            told = Reply.text(status, responses.get(status, "Redirect"))
+            return Course.of(replace(told, fields=(("Location", location or target),)))
         case Silence(span):
             return replace(Course.of(reply), leaves=None, hold=span)
         case Garbage(octets):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from struct import pack
@@ -95,6 +96,26 @@ def test_no_capture_at_all(tmp_path: Path) -> None:
         open_capture(tmp_path / "absent.pcap")
     with pytest.raises(Misuse, match="cannot be read"):
         open_capture(tmp_path)
+
+
+def test_a_capture_that_gzip_compressed(workshop: Any, tmp_path: Path) -> None:
+    whole = gzip.compress(workshop.pcap(FRAMES))
+    file = tmp_path / "c.pcap.gz"
+    file.write_bytes(whole)
+    assert is_capture(whole[:4])
+    capture = open_capture(file)
+    assert [packet.data for packet in capture.packets()] == FRAMES
+    assert capture.problems == []
+    file.write_bytes(whole[:-9])
+    cut = open_capture(file)
+    assert [packet.data for packet in cut.packets()][:1] == FRAMES[:1]
+    assert cut.problems[0].startswith("the file is cut")
+    file.write_bytes(whole[:60] + bytes(8) + whole[68:])
+    with pytest.raises(Misuse, match="damaged where gzip compressed it"):
+        open_capture(file)
+    file.write_bytes(gzip.compress(b"SET MYCERTURL http://ca"))
+    with pytest.raises(Misuse, match="gzip did not compress a capture there"):
+        open_capture(file)
 
 
 @pytest.mark.parametrize("kind", ["pcap", "pcapng"])

@@ -230,37 +230,54 @@ def test_what_is_not_http_is_left_alone(workshop: Any) -> None:
     assert transcript.problems == ()
 
 
-@pytest.mark.parametrize("form", ["ipv6", "vlan", "vlans", "sll", "sll2", "raw", "null", "loop", "padded"])
+LINK_TYPES = ["ipv6", "vlan", "vlans", "pppoe", "snap", "sll", "sll-vlan", "sll2", "raw", "null", "loop", "ppp", "padded"]
+
+
+@pytest.mark.parametrize("form", LINK_TYPES)
 def test_link_types(workshop: Any, form: str) -> None:
     talk = workshop.Talk("fd00::7", "fd00::1") if form == "ipv6" else workshop.Talk()
     packets = [*talk.opening(), talk.ask(workshop.request()), talk.answer(workshop.reply(b"abc"))]
-    sll = pack(">HHH8sH", 0, 1, 6, bytes.fromhex("c81fea83e85a0000"), 0x0800)
-    sll2 = pack(">HHIHBB8s", 0x0800, 0, 3, 1, 0, 6, bytes.fromhex("c81fea83e85a0000"))
+    phone = bytes.fromhex("c81fea83e85a")
+    addresses = bytes.fromhex("02000000000a") + phone
     wrap = {
         "ipv6": (1, workshop.framed),
         "vlan": (1, lambda packet: workshop.ethernet(packet, vlans=[100])),
         "vlans": (1, lambda packet: workshop.ethernet(packet, vlans=[100, 7])),
-        "sll": (113, lambda packet: sll + packet),
-        "sll2": (276, lambda packet: sll2 + packet),
+        "pppoe": (1, lambda packet: addresses + pack(">HBBHHH", 0x8864, 0x11, 0, 5, len(packet) + 2, 0x21) + packet),
+        "snap": (1, lambda packet: addresses + pack(">H", len(packet) + 8) + b"\xaa\xaa\x03\0\0\0\x08\0" + packet),
+        "sll": (113, lambda packet: pack(">HHH6sHH", 0, 1, 6, phone, 0, 0x0800) + packet),
+        "sll-vlan": (113, lambda packet: pack(">HHH6sHHHH", 0, 1, 6, phone, 0, 0x8100, 100, 0x0800) + packet),
+        "sll2": (276, lambda packet: pack(">HHIHBB6sH", 0x0800, 0, 3, 1, 0, 6, phone, 0) + packet),
         "raw": (101, lambda packet: packet),
         "null": (0, lambda packet: pack("<I", 2) + packet),
         "loop": (108, lambda packet: pack(">I", 2) + packet),
+        "ppp": (9, lambda packet: b"\xff\x03\0\x21" + packet),
         "padded": (1, lambda packet: workshop.framed(packet) + bytes(12)),
     }
     link, frame = wrap[form]
     transcript = workshop.transcribe(workshop.pcap([frame(packet) for packet in packets], link=link))
     assert only(transcript) == (4, 5, "/46xxsettings.txt", 200, 3)
-    mac = None if form in ("raw", "null", "loop") else "c8:1f:ea:83:e8:5a"
+    mac = None if form in ("raw", "null", "loop", "ppp") else "c8:1f:ea:83:e8:5a"
     assert transcript.fetches[0].client_mac == mac
     if form == "ipv6":
         assert transcript.fetches[0].client == "[fd00::7]:50000"
 
 
 def test_what_cannot_be_read_is_said_once_with_a_count(workshop: Any) -> None:
-    fragments = [workshop.ip_packet("10.0.0.7", "10.0.0.1", 6, b"x" * 40, fragment) for fragment in (0x2000, 5)]
-    assert workshop.of(fragments).problems == ("frame 1: an IPv4 fragment, which is not put together (2 such frames)",)
     foreign = workshop.transcribe(workshop.pcap([b"x" * 60], link=195))
     assert foreign.problems == ("frame 1: link type 195 is not one that can be read (1 such frames)",)
+
+
+def test_tls_is_noted_by_its_server(workshop: Any) -> None:
+    packets = []
+    for port in (50_001, 50_002):
+        talk = workshop.Talk(server_port=443, client_port=port)
+        packets += [*talk.opening(), talk.ask(b"\x16\x03\x01\x02\x00\x01"), talk.answer(b"\x16\x03\x03")]
+    other = workshop.Talk(server_port=5_061)
+    packets += [*other.opening(), other.ask(b"\0\1nothing known"), other.answer(b"\0")]
+    transcript = workshop.of(packets)
+    assert transcript.notes == ("TLS to 10.0.0.1:443 is not opened (2 connections)",)
+    assert transcript.problems == ()
 
 
 def test_dropped_and_shortened_packets_are_problems(workshop: Any) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from typer.testing import CliRunner, Result
 
 from hil.capture.keys import load_key
@@ -42,7 +43,7 @@ def test_a_capture_with_its_keys(vectors: Path) -> None:
     lab = vectors / "lab/jscep_server"
     keys = ["--key", lab / "ca.key.pem", "--key", lab / "key_k.pem"]
     told = decoded(lab / "sscep_des_sha1.pcap", *keys)
-    assert told.keys() == {"exchanges", "problems"}
+    assert told.keys() == {"exchanges", "problems", "notes"}
     capabilities, enrolment = told["exchanges"]
     assert enrolment.keys() == EXCHANGE
     assert enrolment["request"].keys() == enrolment["reply"].keys() == MESSAGE
@@ -107,6 +108,15 @@ def test_the_listing_names_frames_and_obeys_no_escape(workshop: Any, tmp_path: P
     assert "\x1b[31m" not in result.output
 
 
+def test_tls_is_a_note_and_no_problem(workshop: Any, tmp_path: Path) -> None:
+    talk = workshop.Talk(server_port=443)
+    packets = [*talk.opening(), talk.ask(b"\x16\x03\x01\x02\x00\x01")]
+    (tmp_path / "c.pcap").write_bytes(workshop.pcap([workshop.framed(packet) for packet in packets]))
+    note = "TLS to 10.0.0.1:443 is not opened (1 connections)"
+    assert decoded(tmp_path / "c.pcap") == {"exchanges": [], "problems": [], "notes": [note]}
+    assert f"note: {note}" in run(tmp_path / "c.pcap").output
+
+
 def test_damage_is_a_problem_and_no_failure(vectors: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.pcap"
     cut.write_bytes((vectors / "lab/jscep_server/sscep_des_sha1.pcap").read_bytes()[:4_000])
@@ -137,3 +147,22 @@ def test_keys_in_every_form(vectors: Path, tmp_path: Path) -> None:
     der.write_bytes(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
     assert load_key(der).private_numbers() == key.private_numbers()
     assert load_key(vectors / "lab/micromdm21/ca.key").key_size >= 2_048
+
+
+def test_a_key_beside_its_certificate_and_one_that_a_password_locks(tmp_path: Path) -> None:
+    """A certificate before the key, and OpenSSL's words around it, are passed over."""
+    made, file = tmp_path / "made.pem", tmp_path / "key.pem"
+    openssl = ["openssl", "req", "-x509", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=x", "-keyout", str(made)]
+    certificate = subprocess.run(openssl, check=True, capture_output=True, timeout=60).stdout
+    key = load_key(made)
+    file.write_bytes(b"Bag Attributes\n    friendlyName: x\n" + certificate + made.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_key(file).private_numbers() == key.private_numbers()
+    secret = BestAvailableEncryption(b"swordfish")
+    for encoding, form in (
+        (Encoding.PEM, PrivateFormat.PKCS8),
+        (Encoding.DER, PrivateFormat.PKCS8),
+        (Encoding.PEM, PrivateFormat.TraditionalOpenSSL),
+    ):
+        file.write_bytes(key.private_bytes(encoding, form, secret))
+        with pytest.raises(Misuse, match="a private key that a password locks"):
+            load_key(file)

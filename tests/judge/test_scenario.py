@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from hil.scenario import (
     WrongLength,
     layers,
     on_the_wire,
+    read_answer,
 )
 
 FULL = Scenario(
@@ -202,3 +204,65 @@ def test_what_is_asked_of_a_phone(settings: tuple[tuple[str, str], ...], has_url
 def test_a_setting_is_read_by_its_name() -> None:
     assert FULL.setting("SCEPPASSWORD") == "swordfish"
     assert FULL.setting("MYCERTURL") is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Issue(),
+        Issue(30, -2.5, "leaf last"),
+        Pend(3),
+        Reject("badTime"),
+        Forge("signer", of=Forge("recipientNonce", of=Pend(2))),
+        HttpError(503, 'it\'s "busy"\n'),
+        Redirect("http://192.0.2.9/scep", status=307),
+        Silence(12.5),
+        Garbage(5),
+        Drip(64, every=0.5, of=Reset("during", of=Truncate(7, of=WrongLength(-5, of=Silence())))),
+        Truncate(None),
+    ],
+    ids=repr,
+)
+def test_an_answer_is_read_as_it_is_shown(answer: Answer) -> None:
+    assert read_answer(repr(answer)) == answer
+
+
+def test_an_answer_is_read_as_a_test_would_spell_it() -> None:
+    text = " Drip(64, of=Reset('during', of=HttpError(503)))\n"
+    assert read_answer(text) == Drip(64, of=Reset("during", of=HttpError(503)))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is no answer: invalid syntax"),
+        ("HttpError(", "never closed"),
+        ("503", "is no answer; write for example"),
+        ("Issue", "neither an answer"),
+        ("Isue()", "there is no answer Isue; there are Drip, Forge"),
+        ("Restart()", "there is no answer Restart"),
+        ("HttpError(200)", "between 400 and 599"),
+        ("HttpError('503')", "HttpError: status cannot be '503'"),
+        ("HttpError(True)", "HttpError: status cannot be True"),
+        ("HttpError(status=503, status=504)", "named once"),
+        ("HttpError(**{'status': 503})", "named once"),
+        ("HttpError(*[503])", "neither an answer"),
+        ("HttpError(code=503)", "unexpected keyword argument 'code'"),
+        ("Reject('badDay')", "Reject: fail_info cannot be 'badDay'"),
+        ("Reset(of=3)", "Reset: of cannot be 3"),
+        ("Forge('signer', of=Reset())", "Forge: of cannot be Reset()"),
+        ("Forge('certificate', of=Reject())", "of Issue alone"),
+        ("Silence(float('nan'))", "there is no answer float"),
+        ("__import__('os').abort()", "neither an answer"),
+        ("HttpError(text=open('/etc/passwd').read())", "neither an answer"),
+        ("Pend(1 if 1 else 2)", "neither an answer"),
+        ("Silence(1e999)", "between 0 and 86400"),
+        ("(" * 400 + "1" + ")" * 400, "is no answer"),
+        ("-" * 900 + "1", "is no answer"),
+        ("Issue(" + " " * 1000 + ")", "at most 1000"),
+        ("Issue()\0", "is no answer"),
+    ],
+)
+def test_what_is_no_answer_is_not_run_and_says_what_would_be(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        read_answer(text)

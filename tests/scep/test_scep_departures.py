@@ -62,7 +62,24 @@ def test_an_unknown_digest_is_a_problem(key: RSAPrivateKey, signer: Certificate)
     data = _signed(key, signer, [], asn1.set_of([]), b"x", digest="2.16.840.1.101.3.4.2.99")
     message = read_message(data)
     assert not message.signature_valid
-    assert "digest 2.16.840.1.101.3.4.2.99 is unknown" in message.problems
+    assert "digest 2.16.840.1.101.3.4.2.99 is not one that can be computed" in message.problems
+
+
+def test_a_signer_named_in_another_encoding_is_found_and_noted(key: RSAPrivateKey, signer: Certificate) -> None:
+    country = asn1.sequence(asn1.oid("2.5.4.6"), asn1.tlv(asn1.UTF8_STRING, b"us"))
+    organization = asn1.sequence(asn1.oid("2.5.4.10"), asn1.tlv(0x1E, "Lab,  Inc.".encode("utf-16-be")))
+    common_name = asn1.sequence(asn1.oid("2.5.4.3"), asn1.tlv(asn1.PRINTABLE_STRING, b"19WZ1234567A"))
+    issuer = asn1.sequence(*(asn1.set_of([part]) for part in (country, organization, common_name)))
+    attributes = [cms.attribute(cms.MESSAGE_DIGEST, asn1.octet_string(algorithms.digest_of("sha256", b"x")))]
+    for serial, found in ((signer.serial, True), (signer.serial + 1, False)):
+        named = asn1.sequence(issuer, asn1.integer(serial))
+        message = read_message(_signed(key, signer, attributes, asn1.set_of(attributes), b"x", named=named))
+        assert message.signature_valid is found
+        assert ("the signer is named in another encoding than its certificate has" in message.notes) is found
+        assert "no contentType among the signed attributes" in message.problems
+    nobody = asn1.sequence(asn1.sequence(asn1.null()), asn1.null())
+    data = _signed(key, signer, attributes, asn1.set_of(attributes), b"x", named=nobody)
+    assert "no certificate for the signer" in read_message(data).problems
 
 
 def test_many_recipients_cost_nothing(key: RSAPrivateKey, signer: Certificate, authority: Authority) -> None:
@@ -134,9 +151,9 @@ def test_the_ca_takes_aes_gcm_and_answers_in_cbc(
 def test_aes_gcm_that_was_touched_is_not_opened(key: RSAPrivateKey, signer: Certificate, authority: Authority, form: str) -> None:
     sealed = _gcm(authority, build_csr(key, SUBJECT, challenge_password=None), 16, form)
     touched = sealed[:-1] + bytes((sealed[-1] ^ 1,))
-    message = read_message(_request(key, signer, touched), keys=(authority.key,))
+    message = read_message(_request(key, signer, touched), keys=(authority.key,), certificates=(authority.certificate,))
     assert not message.decrypted
-    assert message.problems[-1] == "none of the keys given opens the pkcsPKIEnvelope"
+    assert message.problems[-1] == "the key of CN=Bench CA,O=J100 bench, its recipient, does not open the pkcsPKIEnvelope"
 
 
 def test_what_ber_was_needed_for_is_noted(key: RSAPrivateKey, signer: Certificate, authority: Authority) -> None:
@@ -262,6 +279,7 @@ def _request(key: RSAPrivateKey, signer: Certificate, content: bytes, changes: d
         messages.MESSAGE_TYPE: asn1.printable_or_utf8("19"),
         messages.TRANSACTION_ID: asn1.printable_or_utf8("T1"),
         messages.SENDER_NONCE: asn1.octet_string(b"n" * 16),
+        cms.CONTENT_TYPE: asn1.oid(cms.DATA),
         cms.MESSAGE_DIGEST: asn1.octet_string(algorithms.digest_of("sha256", content)),
     } | (changes or {})
     attributes = [cms.attribute(dotted, value) for dotted, value in values.items()]
@@ -306,11 +324,12 @@ def _signed(
     content: bytes,
     identifier: bytes | None = None,
     digest: str = "2.16.840.1.101.3.4.2.1",
+    named: bytes | None = None,
 ) -> bytes:
     """A SignedData put together by hand, its attributes in the order given."""
     info = asn1.sequence(
         asn1.integer(1),
-        signer.issuer_and_serial,
+        named or signer.issuer_and_serial,
         asn1.sequence(asn1.oid(digest)),
         asn1.explicit(0, *attributes),
         identifier or algorithms.rsa_identifier(),

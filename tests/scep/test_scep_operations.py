@@ -262,6 +262,15 @@ def test_asking_again_for_what_is_pending_is_a_poll(
     assert answers == [PkiStatus.PENDING, PkiStatus.PENDING, PkiStatus.SUCCESS, PkiStatus.FAILURE]
 
 
+def test_the_same_octets_are_a_poll_while_they_are_pending_and_a_retransmission_after(
+    authority: Authority, key: RSAPrivateKey, csr: bytes, signer: Certificate, clock: ManualClock
+) -> None:
+    service = scripted(authority, clock, Pend(times=2), Issue(), Reject("badTime"))
+    message = ask(authority, key, signer, csr)
+    answers = [read_message(service.pki_operation(message)).status for _ in range(4)]
+    assert answers == [PkiStatus.PENDING, PkiStatus.PENDING, PkiStatus.SUCCESS, PkiStatus.SUCCESS]
+
+
 def test_pending_transactions_are_bounded(
     serve: Any, authority: Authority, key: RSAPrivateKey, csr: bytes, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,13 @@ def test_replies_have_the_personas_cipher_and_digest(play: Any, key: RSAPrivateK
     assert (reply.content_cipher, reply.digest) == REPLIES[name]
 
 
+@pytest.mark.parametrize("name", PERSONAS)
+def test_what_is_no_success_has_no_content_or_an_empty_one(play: Any, key: RSAPrivateKey, clock: ManualClock, name: str) -> None:
+    with play(name, script=[Pend(), Issue()]) as stage:
+        reply = _ask(stage, key, clock)
+    assert ("empty content where there should be none" in reply.notes) is (name in ("ejbca", "system-manager"))
+
+
 @pytest.mark.parametrize("name", ["ejbca", "system-manager"])
 def test_an_end_entity_must_be_new_for_renewal_too(play: Any, key: RSAPrivateKey, name: str) -> None:
     with play(name) as stage:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for proxied: test modules cannot import each other otherwise
 
 from hil.clock import ScaledClock
 from hil.scep.ca import Authority
