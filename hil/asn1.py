@@ -20,6 +20,7 @@ MAX_SIZE = 16 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_ELEMENTS = 100_000
 MAX_OID = 128
+MAX_INTEGER = 1024
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 UTF8_STRING, SEQUENCE, SET, PRINTABLE_STRING, IA5_STRING = 0x0C, 0x10, 0x11, 0x13, 0x16
@@ -68,6 +69,12 @@ class Element:
             raise Malformed(f"elements nested deeper than {MAX_DEPTH} at offset {start}")
         self.data, self.start, self.depth, self._budget = data, start, depth, budget
         self._children: tuple[Element, ...] | None = None
+        if start + 2 <= limit and (first := data[start]) & 0x1F != 0x1F and (size := data[start + 1]) < 0x80:
+            # Most elements by far have a header of two octets.
+            self.tag, self.constructed, self.body = first & 0xDF, first & CONSTRUCTED > 0, start + 2
+            self.stop = self.end = self.body + size
+            if self.end <= limit:
+                return
         self.tag, self.constructed, at = _identifier(data, start, limit)
         length, self.body = _length(data, at, limit)
         if length is None:
@@ -84,12 +91,13 @@ class Element:
                 raise Malformed(f"element at offset {start} is cut: {length} octets announced, {limit - self.body} present")
 
     def _read_children(self, limit: int, *, to_end_of_contents: bool) -> tuple[tuple[Element, ...], int]:
+        data, depth, budget = self.data, self.depth + 1, self._budget
         children: list[Element] = []
         at = self.body
         while at < limit:
-            if to_end_of_contents and self.data[at : at + 2] == b"\0\0":
+            if to_end_of_contents and data[at : at + 2] == b"\0\0":
                 return tuple(children), at
-            child = Element(self.data, at, limit, self.depth + 1, self._budget)
+            child = Element(data, at, limit, depth, budget)
             children.append(child)
             at = child.end
         if to_end_of_contents:
@@ -139,10 +147,12 @@ class Element:
         """What of BER that DER forbids (X.690 section 10) this reading has met so far, this element's and all others'."""
         return tuple(sorted(self._budget.liberties))
 
-    def integer(self) -> int:
-        """The value of an INTEGER."""
+    def integer(self, most: int = MAX_INTEGER) -> int:
+        """The value of an INTEGER of at most `most` octets; by default Python can show it in decimal."""
         if self.expect(INTEGER).constructed or self.body == self.stop:
             raise Malformed(f"INTEGER without a value at offset {self.start}")
+        if self.stop - self.body > most:
+            raise Malformed(f"INTEGER of more than {most} octets at offset {self.start}")
         return int.from_bytes(self.content, "big", signed=True)
 
     def small(self) -> int:
@@ -204,7 +214,7 @@ class Fields:
         if self._at == len(self._items):
             raise Malformed(f"the element at offset {self._element.start} ends too early")
         element = self._items[self._at]
-        if tags:
+        if tags and element.tag not in tags:
             element.expect(*tags)
         self._at += 1
         return element

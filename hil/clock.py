@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 _SLICE = 0.05
-"""Real seconds after which a waiter looks whether time goes at another rate."""
+"""Real seconds after which a waiter looks whether time has leapt."""
 
 _SHORTEST = 1e-5
 """Phone seconds that are not worth waiting for."""
@@ -55,11 +54,11 @@ class ScaledClock:
     """Phone time that runs `rate` times as fast as real time since `epoch`, an instant common to both."""
 
     def __init__(self, rate: float = 1.0, epoch: datetime | None = None) -> None:
-        self._base = rate
         self._epoch = epoch or datetime.now(UTC)
         elapsed = (datetime.now(UTC) - self._epoch).total_seconds()
         self._start = time.monotonic() - elapsed
         self._paces = [Pace(self._epoch, self._epoch, rate)]
+        self._sleepers: dict[int, datetime] = {}
 
     @property
     def rate(self) -> float:
@@ -79,25 +78,33 @@ class ScaledClock:
 
     def wait(self, event: threading.Event, span: float) -> bool:
         until = self.now() + timedelta(seconds=span)
-        while (left := (until - self.now()).total_seconds()) > _SHORTEST:
-            if event.wait(min(left / self.rate, _SLICE)):
-                return True
-        return event.is_set()
-
-    @contextmanager
-    def hastened(self, rate: float) -> Iterator[None]:
-        """Let time pass `rate` times as fast as real time meanwhile, for whoever shares this clock."""
-        self._set_rate(rate)
+        self._sleepers[threading.get_ident()] = until
         try:
-            yield
+            while (left := (until - self.now()).total_seconds()) > _SHORTEST:
+                if event.wait(min(left / self.rate, _SLICE)):
+                    return True
+            return event.is_set()
         finally:
-            self._set_rate(self._base)
+            del self._sleepers[threading.get_ident()]
 
-    def _set_rate(self, rate: float) -> float:
-        """Go on at another rate; the monotonic instant since when."""
+    def idle_until(self) -> datetime | None:
+        """The earliest instant for which whoever lives by this clock has planned anything; None where that is not known."""
+        return None
+
+    def leap(self, span: float) -> None:
+        """Let `span` phone seconds be over at once, for whoever shares this clock."""
+        self._leap(span)
+
+    @property
+    def _wakes(self) -> datetime | None:
+        """When the first of those who wait in this process goes on; None where nobody waits."""
+        return min(tuple(self._sleepers.values()), default=None)
+
+    def _leap(self, span: float) -> float:
+        """Leap; the monotonic instant of it."""
         since = time.monotonic()
         real = self._real(since)
-        self._paces.append(Pace(real, self.at(real), rate))
+        self._paces.append(Pace(real, self.at(real) + timedelta(seconds=span), self.rate))
         return since
 
     def _real(self, monotonic: float) -> datetime:

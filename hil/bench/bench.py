@@ -31,10 +31,10 @@ class Bench(Protocol):
 
     @property
     def clock(self) -> ScaledClock:
-        """The time of the bench, which phones, references, CA and SNTP share where none is hastened."""
+        """The time of the bench, which phones, references, CA and SNTP share where none leaps."""
 
     def clock_of(self, phone: str, /) -> ScaledClock:
-        """The time in which the phone of that name lives; it may be hastened for that phone alone."""
+        """The time in which the phone of that name lives; it may leap for that phone alone."""
 
     @property
     def state(self) -> Path:

@@ -109,9 +109,6 @@ class Testbed(Strict):
     name: Name
     kind: str = Field(description="virtual, real, or a kind that an installed package brings")
     rate: Annotated[float, Field(gt=0, le=1000)] = Field(default=1.0, description="phone seconds in one real second")
-    haste: Annotated[float, Field(ge=1, le=10_000)] = Field(
-        default=1.0, description="the rate while a scenario lets time pass and no answer is due"
-    )
     times: Times = Times()
     network: Network
     power: SerializeAsAny[PowerSettings]
@@ -199,11 +196,8 @@ def _check_unique(testbed: Testbed) -> None:
 
 def _check_kind(testbed: Testbed) -> None:
     virtual = testbed.kind == "virtual"
-    for key, rate in (("rate", testbed.rate), ("haste", testbed.haste)):
-        if not virtual and rate != 1:
-            raise _wrong(testbed, key, f"a bench of kind {testbed.kind} cannot run at {rate:g}", "leave it out")
-    if virtual and testbed.haste < testbed.rate:
-        raise _wrong(testbed, "haste", f"{testbed.haste:g} is less than the rate, {testbed.rate:g}", "3000 for example")
+    if not virtual and testbed.rate != 1:
+        raise _wrong(testbed, "rate", f"a bench of kind {testbed.kind} cannot run at {testbed.rate:g}", "leave it out")
     for index, phone in enumerate(testbed.phones):
         key = f"phones[{index}].virtual"
         if virtual and phone.virtual is None:

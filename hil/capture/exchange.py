@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -39,6 +40,7 @@ CERTIFICATE_OPERATIONS: Final = ("GetCACert", "GetCACertChain", "GetNextCACert")
 BY_LOWER_CASE = {name.lower(): name for name in OPERATIONS}
 PKI_MESSAGE: Final = "application/x-pki-message"
 MAX_TEXT = 200
+MAX_KNOWN = 100  # certificates, each looked at for every message
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def is_scep(target: str) -> bool:
     return "operation" in parameters(target)
 
 
+@lru_cache(maxsize=4096)
 def endpoint_text(packed: bytes) -> str:
     """`address:port`, an IPv6 address in brackets, of a packed address and port."""
     address, port = ip_address(packed[:-2]), int.from_bytes(packed[-2:], "big")
@@ -104,7 +107,9 @@ class ExchangeReader:
         operation = BY_LOWER_CASE.get(parameters(seen.request.target).get("operation", "").lower())
         if operation in CERTIFICATE_OPERATIONS and seen.reply is not None and seen.reply.status == 200:
             certificates = self._certificates(operation, decoded(seen.reply)[0], Remarks())
-            self._known |= {certificate.der: certificate for certificate in certificates or ()}
+            for certificate in certificates or ():
+                if len(self._known) < MAX_KNOWN:
+                    self._known.setdefault(certificate.der, certificate)
 
     def read(self, index: int, seen: Round) -> Exchange:
         """The exchange of a round; its defects are the exchange's problems."""

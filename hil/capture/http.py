@@ -15,9 +15,11 @@ MAX_HEAD = 256 * 1024  # a request by GET carries a pkiMessage in its URL
 MAX_LINE = 8 * 1024
 START = re.compile(rb"(?:HTTP/1\.|(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT) )")
 STARTS = (b"HTTP/1.", b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"TRACE ", b"CONNECT ")
-REQUEST_LINE = re.compile(rb"([A-Z]+) +(\S.*?) +HTTP/1\.\d *\r?")  # a blank in the target is a fault, and is read
+REQUEST_LINE = re.compile(rb"([A-Z]+) +(\S.*) HTTP/1\.\d *\r?")  # a blank in the target is a fault, and is read
 STATUS_LINE = re.compile(rb"HTTP/1\.\d +(\d{3})(?: (.*?))?\r?")
+BLANK = re.compile(rb"[\r\n]+")
 HEAD_END = re.compile(rb"\r?\n\r?\n")
+HEADERS = frozenset(("content-encoding", "content-length", "content-type", "transfer-encoding", "user-agent"))
 DIGITS = re.compile(r"\d{1,15}")
 CHUNK_SIZE = re.compile(rb"\s*([0-9A-Fa-f]{1,12})\s*(?:;.*)?\r?")
 
@@ -26,6 +28,7 @@ CHUNK_SIZE = re.compile(rb"\s*([0-9A-Fa-f]{1,12})\s*(?:;.*)?\r?")
 class Message:
     """A request or a reply as far as it was seen; `size` counts the body's bytes, `body` keeps at most `keep` of them.
 
+    `headers` are those of `HEADERS`, by name in lower case.
     `contiguous` says of one that is not whole that nothing but its end is missing.
     """
 
@@ -64,7 +67,7 @@ class Reader:
         self._searched = 0
         self._left = 0
         self._message: Message | None = None
-        self._state: Callable[[], bool] = self._start
+        self._state: Callable[[Reader], bool] = Reader._start  # not bound, or no reader would go before garbage is collected
         self._frame, self._time, self._first_frame = 0, 0, 0
         self.foreign = False
         self.recognised = False
@@ -87,15 +90,15 @@ class Reader:
             self._first_frame = frame
         self._frame, self._time = frame, time
         self._buffer += data
-        while self._buffer and self._state():
+        while self._buffer and self._state(self):
             pass
 
     def skip(self, count: int) -> None:
         """That many bytes are missing here; a counted body goes on after them, anything else is cut off."""
         message = self._message
-        if message is not None and self._state == self._counted and count <= self._left:
+        if message is not None and self._state is Reader._counted and count <= self._left:
             message.problems.append(f"{count} bytes of the body are missing from the capture")
-            message.body += bytes(max(0, min(count, message.keep - len(message.body))))
+            message.keep = len(message.body)  # what follows has no place without it
             self._left -= count
             message.size += count
             if not self._left:
@@ -106,7 +109,7 @@ class Reader:
 
     def end(self, frame: int, time: int) -> None:
         """The sender closed its direction (FIN) in that frame."""
-        if self._message is not None and self._state == self._until_close:
+        if self._message is not None and self._state is Reader._until_close:
             self._frame, self._time = frame, time
             self._close(whole=True)
         else:
@@ -129,22 +132,22 @@ class Reader:
         self._buffer.clear()
         self._searched = 0
         self._synchronised = False
-        self._state = self._start
+        self._state = Reader._start
 
     def _close(self, *, whole: bool) -> None:
         message = self._message
         assert message is not None
         message.frame, message.time = self._frame, self._time
         message.whole = whole and not message.problems
-        self._message, self._state, self._first_frame = None, self._start, self._frame
+        self._message, self._state, self._first_frame = None, Reader._start, self._frame
         self._ends(message)
 
     def _start(self) -> bool:
         buffer = self._buffer
-        blank = len(buffer) - len(buffer.lstrip(b"\r\n"))
-        del buffer[:blank]
-        if not buffer:
-            return False
+        if blank := BLANK.match(buffer):
+            del buffer[: blank.end()]
+            if not buffer:
+                return False
         if not START.match(buffer):
             if not any(start.startswith(buffer) for start in STARTS):
                 self._not_http()
@@ -164,6 +167,7 @@ class Reader:
     def _not_http(self) -> None:
         if not self.recognised:
             self.foreign = True
+        self._buffer.clear()
         self._lose("")
 
     def _read_start_line(self, line: bytes) -> bool:
@@ -172,7 +176,7 @@ class Reader:
         if reply := STATUS_LINE.fullmatch(line):
             message.status = int(reply[1])
         elif request := REQUEST_LINE.fullmatch(line):
-            message.method, message.target = request[1].decode("ascii"), request[2].decode("latin-1")
+            message.method, message.target = request[1].decode("ascii"), request[2].rstrip(b" ").decode("latin-1")
         else:
             return False
         return True
@@ -191,7 +195,8 @@ class Reader:
             name, value = name.strip().lower(), value.strip()
             if name == "content-length" and message.headers.get(name, value) != value:
                 message.problems.append("two Content-Length headers that differ")
-            message.headers.setdefault(name, value)
+            if name in HEADERS:
+                message.headers.setdefault(name, value)
         self._begins(message)
         return self._choose_body(message)
 
@@ -200,17 +205,17 @@ class Reader:
         if message.bodiless or (message.is_reply and (message.status < 200 or message.status in (204, 304))):
             self._close(whole=True)
         elif "chunked" in message.headers.get("transfer-encoding", "").lower():
-            self._state = self._chunk_size
+            self._state = Reader._chunk_size
         elif length is not None and DIGITS.fullmatch(length):
             self._left = int(length)
-            self._state = self._counted
+            self._state = Reader._counted
             if not self._left:
                 self._close(whole=True)
         elif length is not None:
             message.problems.append(f"Content-Length {length[:20]!r} is no number")
-            self._state = self._until_close
+            self._state = Reader._until_close
         elif message.is_reply:
-            self._state = self._until_close
+            self._state = Reader._until_close
         else:
             self._close(whole=True)
         return True
@@ -257,7 +262,7 @@ class Reader:
             self._lose("a chunk without a size")
             return False
         self._left = int(size[1], 16)
-        self._state = self._chunk if self._left else self._trailer
+        self._state = Reader._chunk if self._left else Reader._trailer
         return True
 
     def _chunk(self) -> bool:
@@ -265,7 +270,7 @@ class Reader:
         self._take(count)
         self._left -= count
         if not self._left:
-            self._state = self._chunk_end
+            self._state = Reader._chunk_end
         return True
 
     def _chunk_end(self) -> bool:
@@ -275,7 +280,7 @@ class Reader:
         if line.strip():
             self._lose("a chunk longer than its size")
             return False
-        self._state = self._chunk_size
+        self._state = Reader._chunk_size
         return True
 
     def _trailer(self) -> bool:

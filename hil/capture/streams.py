@@ -6,7 +6,7 @@ capture that begins in mid-connection. What is missing becomes a problem of the 
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -20,7 +20,8 @@ MAX_HELD_BYTES = 4 * 2**20
 MAX_HELD = 4_096
 MAX_HELD_UNKNOWN = 64  # segments held before it is known what flows here
 MAX_HELD_IN_ALL = 64 * 2**20
-MAX_CONNECTIONS = 50_000
+HELD_OVERHEAD = 256  # bytes that one held segment costs beside its payload
+MAX_CONNECTIONS = 10_000
 MAX_FOREIGN = 500_000
 MAX_OPEN_REQUESTS = 1_000
 TLS_RECORD = b"\x16\x03"  # a handshake, TLS 1.x
@@ -113,7 +114,7 @@ class Direction(Generic[S]):
             else:
                 heappush(self._held, (place, frame, time, payload))
                 self._held_bytes += len(payload)
-                self._budget.held += len(payload)
+                self._budget.held += len(payload) + HELD_OVERHEAD
         if self._held:
             self._drain()
             while self._held and self._is_too_much():
@@ -143,7 +144,7 @@ class Direction(Generic[S]):
         while self._held and self._held[0][0] <= self._position:
             place, frame, time, payload = heappop(self._held)
             self._held_bytes -= len(payload)
-            self._budget.held -= len(payload)
+            self._budget.held -= len(payload) + HELD_OVERHEAD
             fresh = payload[self._position - place :]
             if fresh:
                 self._deliver(fresh, frame, time)
@@ -174,8 +175,10 @@ class Connection:
     @property
     def foreign(self) -> bool:
         """Whether this connection is known not to speak HTTP."""
-        sides = self._sides.values()
-        return any(side.reader.foreign for side in sides) and not any(side.reader.recognised for side in sides)
+        for side in self._sides.values():
+            if side.reader.foreign:
+                return not any(side.reader.recognised for side in self._sides.values())
+        return False
 
     def is_another(self, segment: Segment) -> bool:
         """Whether a SYN opens a new connection between the same ports rather than repeating this one's."""
@@ -280,6 +283,7 @@ class Connection:
         for message in self._unasked:
             self._stray_reply(message)
         self._unasked.clear()
+        self._sides.clear()  # its readers refer back: without them the connection goes at once, not when garbage is collected
 
 
 def wire_key(source: bytes, destination: bytes) -> bytes:
@@ -293,19 +297,19 @@ class Connections:
     def __init__(self, report: Report, stray: Callable[[str], None], prepare: Prepare) -> None:
         self._report, self._stray, self._prepare = report, stray, prepare
         self._budget = Budget()
-        self._open: dict[tuple[bytes, bytes], Connection] = {}
+        self._open: OrderedDict[tuple[bytes, bytes], Connection] = OrderedDict()
         self.sealed: Counter[bytes] = Counter()  # TLS connections by the address and port that the handshake went to
         self.foreign: set[bytes] = set()  # addresses and ports, as they follow each other in a packet, of what is not HTTP
 
     def accept(self, segment: Segment, frame: int, time: int) -> None:
         """A segment in capture order, with its frame number and time in nanoseconds."""
         source, destination = segment.source, segment.destination
-        if wire_key(source, destination) in self.foreign:
+        key = (source, destination) if source < destination else (destination, source)
+        connection = self._open.get(key)
+        if connection is None and wire_key(source, destination) in self.foreign:
             if not segment.flags & SYN:
                 return
             self.foreign -= {wire_key(source, destination), wire_key(destination, source)}
-        key = (source, destination) if source < destination else (destination, source)
-        connection = self._open.get(key)
         if connection is not None and connection.is_another(segment):
             self._open.pop(key).finish("the ports were taken by another connection")
             connection = None
@@ -314,7 +318,7 @@ class Connections:
                 return
             connection = self._open[key] = Connection(self._report, self._stray, self._prepare, self._budget)
             if len(self._open) > MAX_CONNECTIONS:
-                self._open.pop(next(iter(self._open))).finish("too many connections were open at once")
+                self._open.popitem(last=False)[1].finish("too many connections were open at once")
         connection.accept(segment, frame, time)
         if connection.foreign and len(self.foreign) < MAX_FOREIGN:
             if segment.payload.startswith(TLS_RECORD):

@@ -7,7 +7,7 @@ shows it. Untrusted input never raises here: the worst it gets is a problem of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -26,10 +26,11 @@ from hil.scep.certificate import Certificate
 
 __all__ = ["Exchange", "Fetch", "Lease", "TimeReply", "Transcript", "read_capture", "read_packets"]
 
-PLAIN, MORE = b"\x08\x00\x45", 0x20  # EtherType and a header without options; the flag of a fragment
+PLAIN = b"\x08\x00\x45"  # EtherType and an IPv4 header without options
+UNFRAGMENTED, UDP_PROTOCOL = (b"\x00\x00", b"\x40\x00"), b"\x11"
 MAX_BODY = 4 * 2**20
 MAX_BODIES = 256 * 2**20
-MAX_ENTRIES = 200_000
+MAX_ENTRIES = 20_000
 MAX_PROBLEMS, MAX_SEALED = 1_000, 100
 
 
@@ -140,8 +141,7 @@ class _Gathering:
                 self._first = time
             if length > len(data):
                 self._cut += 1
-            # Most of a long capture is known not to be HTTP: such packets are left by their addresses alone.
-            if link == ETHERNET and data[26:38] in foreign and data[12:15] == PLAIN and not (data[47] & SYN or data[20] & MORE):
+            if link == ETHERNET and _is_of_no_use(data, foreign):
                 continue
             found = dissect(link, data)
             content = self._fragments.add(found, number) if isinstance(found, Fragment) else found
@@ -201,7 +201,7 @@ class _Gathering:
                 self._problem(f"frame {done.request.frame}: more SCEP messages than are kept")
                 return
             self._scep.append(done)
-        elif not done.request.frame:
+        elif not done.request.frame and len(self._open) < MAX_ENTRIES:
             self._open.append(done)
         else:
             self._fetch(done)
@@ -248,6 +248,15 @@ class _Gathering:
             packets=self._packets,
             notes=tuple(self._sealed()),
         )
+
+
+def _is_of_no_use(frame: bytes, foreign: Collection[bytes]) -> bool:
+    """Whether a frame tells by its protocol and ports alone that nothing is to be had of it, as most of a long capture does."""
+    if frame[12:15] != PLAIN or frame[20:22] not in UNFRAGMENTED:
+        return False
+    if frame[26:38] in foreign:
+        return len(frame) > 47 and not frame[47] & SYN
+    return frame[23:24] == UDP_PROTOCOL and frame[34:36] not in (NTP_PORT, BOOTP_SERVER)
 
 
 def _prepare(message: Message) -> None:

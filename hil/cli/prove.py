@@ -112,7 +112,6 @@ def testbed_of(defects: Sequence[dict[str, str]], variants: Sequence[dict[str, s
         "name": "prove",
         "kind": "virtual",
         "rate": rate,
-        "haste": 6000.0,
         "times": {"boot_limit": 900, "quiet": 45, "settle": 45, "off_time": 0.1},
         "network": {"interface": "lab0", "address": "192.0.2.1"},
         "power": {"kind": "snmp", "address": "192.0.2.2", "timeout": 3, "limit": 30},

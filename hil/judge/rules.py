@@ -29,8 +29,8 @@ request; a phone that leaves enrolment to a later timer is an order of magnitude
 EARLY_PART = 0.00001
 """The part of a validity by which a renewal may come early: five minutes of a year, for clocks that are told the time by SNTP."""
 
-DAY_HOURS, EARLY_HOURS = 24.0, 1.0
-"""Hours between attempts, and how much less still counts: on a bench in haste a busy PC makes an hour of what a process takes to wake.
+DAY_HOURS, EARLY_HOURS = 24.0, 0.25
+"""Hours between attempts, and how much less still counts: a busy PC of a virtual bench may take seconds to send what was due.
 
 How late an attempt may be no document says; one that is later by half an interval is missing.
 """

@@ -177,13 +177,13 @@ class Sitting:
     @cached_property
     def _validities(self) -> Mapping[str, Validity]:
         """When the certificates that the CA issued are valid, by the transactionID of their request."""
-        found = {}
+        found: dict[str, Validity] = {}
         for boot in self.manifest.boots:
             for event in read_events(self.folder / boot.events):
                 told = event["details"]
                 if isinstance(told, dict) and told.get("not_before"):
                     began, ends = (datetime.fromisoformat(told[name]) for name in ("not_before", "not_after"))
-                    found[str(told["transaction_id"])] = Validity(began, ends)
+                    found.setdefault(str(told["transaction_id"]), Validity(began, ends))
         return found
 
     @cached_property

@@ -28,6 +28,9 @@ POLL_INTERVAL = 30.0
 POLL_LIMIT = 600.0
 """Phone seconds after which a boot goes on with the request still pending."""
 
+_FOR_EVER = 3e9
+"""Phone seconds, a century: nothing is planned."""
+
 Plan = Callable[[Interpretation, Identity, CertificateStore, datetime], tuple[Decision, ...]]
 Report = Callable[[str, Mapping[str, object]], None]
 
@@ -141,6 +144,7 @@ class ReferencePhone:
             standings = [Standing(h.slot, h.certificate, known[h.slot].renew_percent, tried.get(h.slot)) for h in held]
             renewal = next_renewal(standings)
             if renewal is None:
+                self._clock.wait(ends, _FOR_EVER)
                 break
             if self._clock.wait(ends, (renewal.at - self._clock.now()).total_seconds()):
                 break

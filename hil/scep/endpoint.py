@@ -13,6 +13,7 @@ from hil.scep.outcomes import LedgerEntry, ScepRefusal
 from hil.scep.query import decode_url_message, parameters
 
 PKI_MESSAGE = "application/x-pki-message"
+LONGEST_TARGET = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Endpoint:
 
     def answer(self, method: str, target: str, body: bytes = b"") -> HttpReply:
         """The reply to a request for `target` (path and query as on the request line)."""
+        if len(target) > LONGEST_TARGET:
+            return HttpReply(414, "text/plain", b"URI too long\n")
         values = parameters(target)
         operation = unquote(values.get("operation", ""))
         try:
@@ -93,4 +96,5 @@ class Endpoint:
 
 
 def _refused(refusal: ScepRefusal, notes: tuple[str, ...] = ()) -> HttpReply:
-    return HttpReply(refusal.http_status, "text/plain", f"{refusal.text}\n".encode(), notes, entry=refusal.entry)
+    body = f"{refusal.text}\n".encode("utf-8", "replace")
+    return HttpReply(refusal.http_status, "text/plain", body, notes, entry=refusal.entry)

@@ -16,6 +16,8 @@ from hil.scep.cms import AUTH_ENVELOPED_DATA, ENVELOPED_DATA
 
 # Each may cost an RSA operation, so a hostile message may not have many.
 MAX_RECIPIENTS = 10
+# Octets of content after which no further recipient or key is tried: triple DES takes its time.
+MAX_DECRYPTED = 4 * 1024 * 1024
 _DEFAULT_TAG_SIZE, _TAG_SIZES = 12, range(12, 17)
 _NONCE_OF_GO = 0x84
 _OTHER_RECIPIENTS = {asn1.CONTEXT_1: "key agreement", asn1.CONTEXT_2: "a shared key", asn1.CONTEXT_3: "password"}
@@ -74,10 +76,15 @@ class EnvelopedData:
 
     def open(self, keys: Iterable[RSAPrivateKey], believe: Callable[[bytes], bool]) -> bytes:
         """The content, by the first key that opens it to something that `believe` takes; else `Undecryptable`."""
+        left = MAX_DECRYPTED
         for key in keys:
             for recipient in self.recipients:
+                if left <= 0:
+                    raise Undecryptable
                 try:
-                    content = self._decrypt(algorithms.decrypt_key(key, recipient.algorithm, recipient.encrypted_key))
+                    content_key = algorithms.decrypt_key(key, recipient.algorithm, recipient.encrypted_key)
+                    left -= len(self.encrypted)
+                    content = self._decrypt(content_key)
                 except Undecryptable:
                     continue
                 if believe(content):

@@ -29,6 +29,7 @@ ATTRIBUTES = {
 }
 _SHORT = {dotted: short for short, dotted in ATTRIBUTES.items()}
 _BY_FOLDED = {short.upper(): dotted for short, dotted in ATTRIBUTES.items()} | {"E": ATTRIBUTES["emailAddress"]}
+MAX_NAME = 32_768  # octets of a whole name, as many as RFC 5280 appendix A lets a single text in one have
 _ESCAPED = frozenset(',+"\\<>;')
 
 Rdn = tuple[tuple[str, str], ...]
@@ -36,6 +37,8 @@ Rdn = tuple[tuple[str, str], ...]
 
 def read_name(element: Element) -> tuple[Rdn, ...]:
     """The RDNs in the order encoded, each a tuple of (short name or dotted OID, value); `#hex` for a value that is no string."""
+    if element.end - element.start > MAX_NAME:
+        raise Malformed(f"a name of {element.end - element.start} octets, more than {MAX_NAME}")
     rdns = []
     for rdn in element.expect(asn1.SEQUENCE).children:
         attributes = []

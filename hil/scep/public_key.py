@@ -5,7 +5,8 @@ Signature algorithms: RSA PKCS #1 v1.5 and RSASSA-PSS (RFC 4055 section 3), ECDS
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
@@ -31,6 +32,9 @@ _CURVE_BITS = {
     "1.3.36.3.3.2.8.1.1.13": 512,
 }
 _PSS_SALT, _PSS_TRAILER = 20, 1
+_VERIFYING = ("rsa", "ec", "dsa", "ed25519")
+_MAX_EXPONENT = 64  # bits; OpenSSL's own limit for keys of more than 3072 bits
+_MAX_RSA = 2049  # octets of a modulus of 16384 bits, the longest that OpenSSL reckons with, and its sign
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,17 @@ class PublicKey:
     der: bytes
     algorithm: str
     bits: int
-    rsa: tuple[int, int] | None = None
+    rsa: tuple[int, int] | None = field(default=None, repr=False)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the key's public exponent is longer than any that is in use, so that a message full of them takes seconds."""
+        return self.rsa is not None and self.rsa[1].bit_length() > _MAX_EXPONENT
 
     def verifies(self, scheme: Scheme, signature: bytes, data: bytes) -> bool:
-        """Whether `signature` over `data` is this key's."""
+        """Whether `signature` over `data` is this key's; never where the key `is_slow`."""
+        if self.is_slow or self.algorithm not in _VERIFYING:
+            return False
         if scheme.digest not in algorithms.READABLE_DIGESTS or scheme.mask_digest not in (None, *algorithms.READABLE_DIGESTS):
             return False
         digest = algorithms.new_hash(scheme.digest)
@@ -115,7 +126,7 @@ class PublicKey:
             return False
         return True
 
-    @property
+    @cached_property
     def identifier(self) -> bytes:
         """The key identifier that RFC 5280 section 4.2.1.2 names first: SHA-1 over the bits of the key."""
         fields = Fields(asn1.read(self.der))
@@ -137,7 +148,7 @@ def read_public_key(element: Element) -> PublicKey:
     bits = fields.take(asn1.BIT_STRING).bits()
     if dotted in _RSA:
         numbers = Fields(asn1.read(bits))
-        modulus, exponent = numbers.take(asn1.INTEGER).integer(), numbers.take(asn1.INTEGER).integer()
+        modulus, exponent = (numbers.take(asn1.INTEGER).integer(_MAX_RSA) for _ in range(2))
         if modulus <= 0 or exponent <= 0:
             raise Malformed("RSA key with a number that is not positive")
         return PublicKey(element.raw, "rsa", modulus.bit_length(), (modulus, exponent))

@@ -7,14 +7,16 @@ from urllib.parse import unquote_to_bytes
 
 from hil.asn1 import Malformed
 
+MOST_PARAMETERS = 64
+
 
 def parameters(target: str) -> dict[str, str]:
-    """The query's parameters, undecoded, by their names in lower case; the first of a name counts.
+    """The first `MOST_PARAMETERS` of the query, undecoded, by their names in lower case; the first of a name counts.
 
     A fragment is no part of them, and `&amp;`, as HTML writes it, parts them too.
     """
     found: dict[str, str] = {}
-    for pair in target.partition("#")[0].partition("?")[2].split("&"):
+    for pair in target.partition("#")[0].partition("?")[2].split("&", MOST_PARAMETERS)[:MOST_PARAMETERS]:
         name, _, value = pair.partition("=")
         found.setdefault(name.lower().removeprefix("amp;"), value)
     return found
@@ -32,7 +34,7 @@ def decode_url_message(value: str) -> tuple[bytes, tuple[str, ...]]:
     Accepted: percent escapes, also twice, a literal `+`, a blank where a `+` was, line breaks, base64url, missing padding.
     """
     notes = []
-    text = unquote_to_bytes(value)
+    text = unquote_to_bytes(value.encode("utf-8", "replace"))  # octets beyond UTF-8 come as lone surrogates
     if "+" in value:
         notes.append("a `+` is not percent-escaped in the URL")
     if b"%" in text:

@@ -9,6 +9,9 @@ from hil.scep.attributes import Attributes, Remarks
 from hil.scep.certificate import Certificate
 from hil.scep.cms import SignedData, SignerInfo
 
+# Each costs RSA operations, and a digest of all that is signed.
+MAX_CANDIDATES = 10
+
 
 def verify(
     signed: SignedData,
@@ -19,7 +22,8 @@ def verify(
     remarks: Remarks,
 ) -> tuple[Certificate | None, bool]:
     """The signer's certificate and whether digest and signature are right."""
-    candidates = [certificate for certificate in carried + given if info.names(certificate)]
+    named = {certificate.der: certificate for certificate in carried + given if info.names(certificate)}
+    candidates = list(named.values())[:MAX_CANDIDATES]
     if not candidates:
         candidates = _meant(info, carried + given)
         remarks.notes += ["the signer is named in another encoding than its certificate has"] if candidates else []
@@ -31,7 +35,8 @@ def verify(
     if info.digest not in algorithms.READABLE_DIGESTS:
         remarks.problems.append(f"digest {info.digest} is not one that can be computed")
         return candidates[0], False
-    signer = next((c for c in candidates if _signature_matches(signed, info, c, remarks)), None)
+    covered = _covered(signed, info)
+    signer = next((c for c in candidates if _signature_matches(covered, info, c, remarks)), None)
     if signer is None:
         remarks.problems.append("the signature does not verify")
         return candidates[0], False
@@ -48,7 +53,8 @@ def _meant(info: SignerInfo, certificates: tuple[Certificate, ...]) -> list[Cert
         serial = fields.take(asn1.INTEGER).integer()
     except Malformed:
         return []
-    return [one for one in certificates if one.serial == serial and names.folded(one.issuer) == issuer]
+    alike = [one for one in certificates if one.serial == serial][:MAX_CANDIDATES]
+    return [one for one in alike if names.folded(one.issuer) == issuer]
 
 
 def _digest_matches(signed: SignedData, info: SignerInfo, attributes: Attributes, remarks: Remarks) -> bool:
@@ -61,18 +67,21 @@ def _digest_matches(signed: SignedData, info: SignerInfo, attributes: Attributes
     return True
 
 
-def _signature_matches(signed: SignedData, info: SignerInfo, certificate: Certificate, remarks: Remarks) -> bool:
-    """RFC 5652 section 5.4 has the attributes signed in DER's order; some sign the order they send."""
+def _covered(signed: SignedData, info: SignerInfo) -> tuple[bytes, ...]:
+    """What may be signed: RFC 5652 section 5.4 has the attributes in DER's order, and some sign the order they send."""
+    if info.attributes is None:
+        return (signed.content or b"",)
+    received = [child.raw for child in info.attributes.children]
+    return asn1.set_of(received), asn1.tlv(0x31, *received)
+
+
+def _signature_matches(covered: tuple[bytes, ...], info: SignerInfo, certificate: Certificate, remarks: Remarks) -> bool:
     scheme = info.scheme.over(info.digest)
     if scheme.digest != info.digest:
         remarks.notes.append(f"the signature is over {scheme.digest}, the content over {info.digest}")
-    verifies = certificate.public_key.verifies
-    if info.attributes is None:
-        return verifies(scheme, info.signature, signed.content or b"")
-    received = [child.raw for child in info.attributes.children]
-    if verifies(scheme, info.signature, asn1.set_of(received)):
-        return True
-    if verifies(scheme, info.signature, asn1.tlv(0x31, *received)):
-        remarks.notes.append("the signature is over the attributes in the order sent, which is not DER's")
-        return True
+    for place, octets in enumerate(covered):
+        if certificate.public_key.verifies(scheme, info.signature, octets):
+            if place:
+                remarks.notes.append("the signature is over the attributes in the order sent, which is not DER's")
+            return True
     return False

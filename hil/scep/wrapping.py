@@ -9,6 +9,7 @@ import re
 from hil.asn1 import Malformed
 
 _PEM = re.compile(rb"-----BEGIN [A-Z0-9 #]+-----([A-Za-z0-9+/=\s]+)-----END")
+_BLANKS = b" \t\r\n\v\f"
 _SEQUENCE = b"\x30"
 
 
@@ -18,7 +19,7 @@ def unwrapped(data: bytes) -> tuple[bytes, str | None]:
         return data, None
     pem = _PEM.search(data)
     try:
-        octets = base64.b64decode(b"".join((pem[1] if pem else data).split()), validate=True)
+        octets = base64.b64decode((pem[1] if pem else data).translate(None, _BLANKS), validate=True)
     except binascii.Error as error:
         raise Malformed(f"neither DER nor base64: {error}") from error
     return octets, "PEM" if pem else "base64"

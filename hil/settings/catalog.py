@@ -132,6 +132,8 @@ def _all_parameters() -> Iterator[Parameter]:
 CATALOG: Final[Mapping[str, Parameter]] = MappingProxyType({parameter.name: parameter for parameter in _all_parameters()})
 """Every parameter by its live name."""
 
+_SPELT: Final = {spelling: parameter.name for parameter in CATALOG.values() for spelling in parameter.spellings}
+
 
 def find(name: str) -> Parameter | None:
     """The parameter that phones read under exactly this name, or None."""
@@ -154,11 +156,10 @@ def for_slot(base: str, slot: int) -> str:
 
 def why_unknown(name: str) -> str:
     """Why the catalog has no parameter `name`: another's misspelling, other software's, or not known to it."""
-    for parameter in CATALOG.values():
-        if name in parameter.spellings:
-            return f"a spelling in documents of {parameter.name}, the name that phones read"
-        if name.upper() == parameter.name:
-            return f"the name that phones read is {parameter.name}, in upper case"
+    if name in _SPELT:
+        return f"a spelling in documents of {_SPELT[name]}, the name that phones read"
+    if name.upper() in CATALOG:
+        return f"the name that phones read is {name.upper()}, in upper case"
     if name in _OTHER_SOFTWARE:
         return f"read by {_OTHER_SOFTWARE[name]}, not by SIP firmware of the J100"
     return "not in the catalog of certificate parameters and their neighbours"

@@ -16,10 +16,25 @@ from typing import Final
 from hil.errors import Misuse
 from hil.identity import Firmware, Identity, MacroPlace, expand
 from hil.settings.catalog import find, refusal, why_unknown
-from hil.settings.language import MAX_FILE, Broken, Document, Get, Goto, If, Label, Line, Set, parse, printable
+from hil.settings.language import (
+    MAX_FILE,
+    MAX_STATEMENTS,
+    Broken,
+    Document,
+    Get,
+    Goto,
+    If,
+    Label,
+    Line,
+    Set,
+    parse,
+    printable,
+)
 
 MAX_FILES: Final = 64
 """Files asked for in one reading."""
+MAX_IGNORED: Final = 10_000
+"""Lines without effect that are listed."""
 
 _MACRO: Final = re.compile(r"\$([A-Za-z0-9_]+)")
 
@@ -125,7 +140,8 @@ class _Reading:
             return None
         document = parse(data, name)
         if document.cut:
-            self._ignore(name, Line(0, ""), f"the file is longer than {MAX_FILE} bytes; what follows is not read")
+            most = f"{MAX_FILE} bytes or {MAX_STATEMENTS} live lines"
+            self._ignore(name, Line(0, ""), f"the file has more than {most}; what follows is not read")
         return document
 
     def play(self, document: Document) -> Document | None:
@@ -218,4 +234,7 @@ class _Reading:
             self._ignore(document.name, document.statements[index], reason)
 
     def _ignore(self, file: str, line: Line, reason: str) -> None:
-        self.ignored.append(Ignored(file, line.line, printable(line.text), reason))
+        if len(self.ignored) < MAX_IGNORED:
+            self.ignored.append(Ignored(file, line.line, printable(line.text), reason))
+        elif len(self.ignored) == MAX_IGNORED:
+            self.ignored.append(Ignored(file, line.line, "", "there are more lines without effect than are listed"))

@@ -13,6 +13,8 @@ from typing import Final
 
 MAX_FILE: Final = 2 * 1024 * 1024
 """Bytes of a file that are read; the vendor's own template has under 1 MiB."""
+MAX_STATEMENTS: Final = 50_000
+"""Live lines of a file that are read."""
 MAX_LINE: Final = 4096
 """Bytes that a live line may have; the longest of the vendor's template has 363."""
 
@@ -81,7 +83,7 @@ Statement = Set | If | Goto | Label | Get | Broken
 
 @dataclass(frozen=True)
 class Document:
-    """A file's statements in order; `cut` where it was longer than `MAX_FILE`."""
+    """A file's statements in order; `cut` where it had more than `MAX_FILE` bytes or `MAX_STATEMENTS`."""
 
     name: str
     statements: tuple[Statement, ...]
@@ -94,17 +96,24 @@ def printable(text: str) -> str:
     if name is not None and text[name.end() :].strip():
         text = text[: name.end()] + " <secret>"
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def parse(data: bytes, name: str) -> Document:
     """The statements of the settings file `data`; any bytes are a file, so nothing is raised."""
-    statements = []
+    statements: list[Statement] = []
+    cut = len(data) > MAX_FILE
     for number, raw in enumerate(data[:MAX_FILE].splitlines(), start=1):
         statement = _statement(number, raw)
-        if statement is not None:
-            statements.append(statement)
-    return Document(name, tuple(statements), len(data) > MAX_FILE)
+        if statement is None:
+            continue
+        if len(statements) == MAX_STATEMENTS:
+            cut = True
+            break
+        statements.append(statement)
+    return Document(name, tuple(statements), cut)
 
 
 def _statement(number: int, raw: bytes) -> Statement | None:
@@ -162,6 +171,6 @@ def _jump(number: int, text: str, keyword: str, rest: str) -> Statement:
         case "IF", [left, "SEQ", right, "GOTO", label]:
             return If(number, text, left, right, label)
         case "IF", [_, other, _, "GOTO", _] if other != "SEQ":
-            return Broken(number, text, f"{other} is no comparison; the only one is SEQ")
+            return Broken(number, text, f"{printable(other)} is no comparison; the only one is SEQ")
     shape = {"GOTO": "GOTO LABEL", "GET": "GET FILE", "IF": "IF $PARAMETER SEQ value GOTO LABEL"}[keyword]
     return Broken(number, text, f"not of the form {shape}")

@@ -46,7 +46,7 @@ def phone_program(phone: Phone, flash: Path, rate: float) -> list[str]:
     command = [
         sys.executable, "-P", "-m", "hil.virtual.phone", "--model", phone.model, "--mac", phone.mac, "--serial", phone.serial,
         "--firmware", virtual.firmware, "--flash", str(flash), "--interface", "eth0", "--rate", f"{rate:g}",
-        "--paces", str(_paces(flash)), "--boot-delay", f"{virtual.boot_delay:g}",
+        "--bench", str(flash.parent), "--boot-delay", f"{virtual.boot_delay:g}",
     ]
     # fmt: on
     for option, names in (("--variant", virtual.variants), ("--defect", virtual.defects)):
@@ -111,8 +111,8 @@ class VirtualBench:
 
     def clock_of(self, phone: str, /) -> PhoneClock:
         if phone not in self._clocks:
-            paces = _paces(make_private(self.flash(phone)))
-            self._clocks[phone] = PhoneClock(self.testbed.rate, self.clock.paces[0].real, paces)
+            folder = make_private(self.flash(phone)).parent
+            self._clocks[phone] = PhoneClock(self.testbed.rate, self.clock.paces[0].real, folder)
         return self._clocks[phone]
 
     def flash(self, phone: str) -> Path:
@@ -219,10 +219,6 @@ class VirtualBench:
         if self._process is None:
             raise Misuse(f"bench {self.testbed.name} is not open", remedy="open it first")
         return self._process
-
-
-def _paces(flash: Path) -> Path:
-    return flash.parent / "paces"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

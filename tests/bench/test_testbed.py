@@ -134,8 +134,6 @@ def test_a_real_phone_is_told_no_firmware_and_lives_in_real_time(tmp_path: Path,
     described["kind"] = "real"
     assert "rate: a bench of kind real cannot run at 30" in complaint(tmp_path, described)
     described["rate"] = 1
-    assert "haste: a bench of kind real cannot run at 6000" in complaint(tmp_path, described)
-    described["haste"] = 1
     assert "phones[0].virtual: only a virtual phone is told what it plays" in complaint(tmp_path, described)
 
 
@@ -169,7 +167,7 @@ def test_an_unknown_phone_and_an_unknown_kind_name_the_nearest(tmp_path: Path, d
     testbed = load(written(tmp_path, described))
     with pytest.raises(Misuse, match=r"has no phone 'j179'; did you mean 'j179-1'\?"):
         testbed.phone("j179")
-    described |= {"kind": "reel", "rate": 1, "haste": 1}
+    described |= {"kind": "reel", "rate": 1}
     for phone in described["phones"]:
         del phone["virtual"]
     with pytest.raises(Misuse, match=r"kind: unknown kind of bench 'reel'; did you mean 'real'\?"):

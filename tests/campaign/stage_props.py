@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,10 +34,9 @@ class PlannedClock(ManualClock):
         self.paces = (Pace(self.now(), self.now(), rate),)
         self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []
 
-    @contextmanager
-    def hastened(self, _rate: float) -> Iterator[None]:
-        """Time that passes at once cannot be hastened."""
-        yield
+    def idle_until(self) -> datetime | None:
+        """Nobody tells."""
+        return None
 
     def after(self, span: float, action: Callable[[], object]) -> None:
         """Let `action` happen once `span` phone seconds have passed."""
@@ -95,7 +93,7 @@ class Props:
         self.powered = False
         self.boots = 0
         parts: dict[str, Any] = {
-            "bench": SimpleNamespace(clock_of=lambda _: self.clock, testbed=SimpleNamespace(rate=self.rate, haste=self.rate)),
+            "bench": SimpleNamespace(clock_of=lambda _: self.clock, testbed=SimpleNamespace(rate=self.rate)),
             "lab": SimpleNamespace(events=self.events, publish=self._publish, script=self._script),
             "evidence": self.folder / "evidence",
             "times": self.times,

@@ -93,6 +93,13 @@ def test_integers_come_back(value: int) -> None:
     assert asn1.read(asn1.integer(value)).integer() == value
 
 
+def test_integers_are_bounded_so_that_they_can_be_shown() -> None:
+    longest = asn1.tlv(asn1.INTEGER, b"\x7f" * asn1.MAX_INTEGER)
+    assert str(asn1.read(longest).integer())
+    with pytest.raises(Malformed, match="more than"):
+        asn1.read(asn1.tlv(asn1.INTEGER, b"\x7f" * (asn1.MAX_INTEGER + 1))).integer()
+
+
 @given(st.integers(0, 2), st.integers(0, 39), st.lists(st.integers(0, 2**40), max_size=8))
 def test_object_identifiers_come_back(first: int, second: int, rest: list[int]) -> None:
     dotted = ".".join(map(str, (first, second, *rest)))

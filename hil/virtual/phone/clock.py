@@ -1,35 +1,71 @@
-"""The phone's clock: phone seconds pass `rate` times as fast as real ones, and faster while the bench hastens it."""
+"""The phone's clock: phone seconds pass `rate` times as fast as real ones, and leap where the bench says so."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 FIRMWARE_BUILT = 1704067200.0  # 2024-01-01, what a phone believes that never knew the time
-_SLICE = 0.02  # real seconds after which a sleeper looks whether it is hastened
+_SLICE = 0.02  # real seconds after which a sleeper looks whether time has leapt
+_NAP = 5.0  # phone seconds of sleep that are not worth telling
 _SHORTEST = 1e-6  # phone seconds
 
-Pace = tuple[float, float]
-"""A monotonic instant, and the rate from there on."""
+Leap = tuple[float, float]
+"""A monotonic instant, and the phone seconds that were over at once."""
 
 
-class PaceFile:
-    """The paces that the bench appends to a file: a line each, monotonic instant and rate."""
+class Bench(Protocol):
+    """Who makes time leap, and wants to know when the phone next does anything by itself."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def leaps(self) -> Sequence[Leap]:
+        """All leaps so far."""
+
+    def asleep(self, since: float, span: float) -> None:
+        """The phone sleeps from the monotonic instant `since` on, for `span` phone seconds."""
+
+    def awake(self) -> None:
+        """The phone sleeps no longer."""
+
+
+class Alone:
+    """No bench: time does not leap."""
+
+    def leaps(self) -> Sequence[Leap]:
+        return ()
+
+    def asleep(self, since: float, span: float) -> None:
+        """Nobody wants to know."""
+
+    def awake(self) -> None:
+        """Nobody wants to know."""
+
+
+class BenchFiles:
+    """A bench that appends its leaps to a file `leaps` of the folder, a line each, and looks into a file `wakes`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._leaps_file, self._wakes = folder / "leaps", folder / "wakes"
         self._size = 0
-        self._paces: tuple[Pace, ...] = ()
+        self._leaps: tuple[Leap, ...] = ()
+        self.awake()
 
-    def __call__(self) -> Sequence[Pace]:
-        """All paces so far."""
-        size = self._file.stat().st_size if self._file.exists() else 0
+    def leaps(self) -> Sequence[Leap]:
+        size = self._leaps_file.stat().st_size if self._leaps_file.exists() else 0
         if size != self._size:
-            lines = self._file.read_text().splitlines()
-            self._paces = tuple((float(since), float(rate)) for since, rate in map(str.split, lines))
+            lines = self._leaps_file.read_text().splitlines()
+            self._leaps = tuple((float(since), float(span)) for since, span in map(str.split, lines))
             self._size = size
-        return self._paces
+        return self._leaps
+
+    def asleep(self, since: float, span: float) -> None:
+        part = self._wakes.with_suffix(".part")
+        part.write_text(f"{since!r} {span!r}")
+        part.replace(self._wakes)
+
+    def awake(self) -> None:
+        self._wakes.unlink(missing_ok=True)
 
 
 class Clock:
@@ -41,12 +77,12 @@ class Clock:
         believed: float = FIRMWARE_BUILT,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        paces: Callable[[], Sequence[Pace]] = tuple,
+        bench: Bench | None = None,
     ) -> None:
         self._rate = rate
         self._monotonic = monotonic
         self._sleep = sleep
-        self._paces = paces
+        self._bench = bench or Alone()
         self._power_on = monotonic()
         self._set_at = 0.0
         self._set_to = believed
@@ -61,25 +97,20 @@ class Clock:
 
     def uptime(self) -> float:
         """Phone seconds since power on."""
-        return self._progress()[0]
+        until = self._monotonic()
+        leapt = sum(span for since, span in self._bench.leaps() if self._power_on <= since <= until)
+        return (until - self._power_on) * self._rate + leapt
 
     def sleep(self, seconds: float) -> None:
         """Let `seconds` of phone time pass."""
         end = self.uptime() + seconds
-        while True:
-            now, rate = self._progress()
-            if end - now < _SHORTEST:
-                return
-            self._sleep(min((end - now) / rate, _SLICE))
+        if seconds > _NAP:
+            self._bench.asleep(self._monotonic(), seconds)
+        while (left := end - self.uptime()) > _SHORTEST:
+            self._sleep(min(left / self._rate, _SLICE))
+        if seconds > _NAP:
+            self._bench.awake()
 
-    def _progress(self) -> Pace:
-        """Phone seconds since power on, and the rate at which they pass now."""
-        until = self._monotonic()
-        passed, since, rate = 0.0, self._power_on, self._rate
-        for begins, next_rate in self._paces():
-            if begins > until:
-                break
-            begins = max(begins, self._power_on)
-            passed += (begins - since) * rate
-            since, rate = begins, next_rate
-        return passed + (until - since) * rate, rate
+    def rest(self) -> None:
+        """Nothing is left to do until the power goes."""
+        self._bench.asleep(self._monotonic(), float("inf"))
