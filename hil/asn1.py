@@ -69,6 +69,12 @@ class Element:
             raise Malformed(f"elements nested deeper than {MAX_DEPTH} at offset {start}")
         self.data, self.start, self.depth, self._budget = data, start, depth, budget
         self._children: tuple[Element, ...] | None = None
+        if start + 2 <= limit and (first := data[start]) & 0x1F != 0x1F and (size := data[start + 1]) < 0x80:
+            # Most elements by far have a header of two octets.
+            self.tag, self.constructed, self.body = first & 0xDF, first & CONSTRUCTED > 0, start + 2
+            self.stop = self.end = self.body + size
+            if self.end <= limit:
+                return
         self.tag, self.constructed, at = _identifier(data, start, limit)
         length, self.body = _length(data, at, limit)
         if length is None:
@@ -85,12 +91,13 @@ class Element:
                 raise Malformed(f"element at offset {start} is cut: {length} octets announced, {limit - self.body} present")
 
     def _read_children(self, limit: int, *, to_end_of_contents: bool) -> tuple[tuple[Element, ...], int]:
+        data, depth, budget = self.data, self.depth + 1, self._budget
         children: list[Element] = []
         at = self.body
         while at < limit:
-            if to_end_of_contents and self.data[at : at + 2] == b"\0\0":
+            if to_end_of_contents and data[at : at + 2] == b"\0\0":
                 return tuple(children), at
-            child = Element(self.data, at, limit, self.depth + 1, self._budget)
+            child = Element(data, at, limit, depth, budget)
             children.append(child)
             at = child.end
         if to_end_of_contents:
@@ -207,7 +214,7 @@ class Fields:
         if self._at == len(self._items):
             raise Malformed(f"the element at offset {self._element.start} ends too early")
         element = self._items[self._at]
-        if tags:
+        if tags and element.tag not in tags:
             element.expect(*tags)
         self._at += 1
         return element

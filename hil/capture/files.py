@@ -20,6 +20,7 @@ from hil.errors import Misuse
 
 MAX_PACKET = 262_144  # the longest snapshot that Wireshark takes
 MAX_INTERFACES = 4_096
+MAX_MAPPED = 32 * 2**20  # bytes already read that stay in memory
 MAX_INSTANT = 253_402_300_799 * 10**9  # the end of year 9999, in nanoseconds
 
 PCAP_MAGIC = {  # first four bytes: (byte order, nanoseconds in one tick)
@@ -59,7 +60,8 @@ class Interface:
     dropped: int | None = None
 
     def instant(self, ticks: int) -> int:
-        return min(max(ticks * self.multiply // self.divide + self.offset, 0), MAX_INSTANT)
+        time = ticks * self.multiply // self.divide + self.offset
+        return time if 0 <= time <= MAX_INSTANT else min(max(time, 0), MAX_INSTANT)
 
 
 def instant(nanoseconds: int) -> datetime:
@@ -77,6 +79,7 @@ class CaptureFile:
 
     def __init__(self, data: bytes | mmap.mmap) -> None:
         self._data = data
+        self._released = 0
         self.interfaces: list[Interface] = []
         self.problems: list[str] = []
 
@@ -103,44 +106,51 @@ class CaptureFile:
         while offset + 16 <= size:
             seconds, fraction, kept, length = header(data, offset)
             offset += 16
-            if not self._fits(kept, size - offset, number):
+            if kept > MAX_PACKET or kept > size - offset:
+                self._note_misfit(kept, number)
                 return
             number += 1
             yield Packet(number, seconds * 10**9 + fraction * tick, link, data[offset : offset + kept], length)
             offset += kept
+            if offset - self._released > MAX_MAPPED:
+                self._release(offset)
         if offset != size:
             self.problems.append(f"the file ends within the header of frame {number + 1}")
 
-    def _fits(self, kept: int, left: int, number: int) -> bool:
+    def _note_misfit(self, kept: int, number: int) -> None:
         if kept > MAX_PACKET:
             self.problems.append(f"frame {number + 1} claims {kept} bytes; reading stopped there")
-        elif kept > left:
-            self.problems.append(f"the file ends within frame {number + 1}")
         else:
-            return True
-        return False
+            self.problems.append(f"the file ends within frame {number + 1}")
 
     def _pcapng(self) -> Iterator[Packet]:
         data, size = self._data, len(self._data)
-        order, offset, number, section = "<", 0, 0, 0
+        order, offset, number, section, current = "<", 0, 0, 0, 0
+        interface: Interface | None = None
+        head, packet = Struct("<II").unpack_from, Struct("<IIIII").unpack_from
         while offset + 12 <= size:
-            if data[offset : offset + 4] == PCAPNG_MAGIC:
-                order = ">" if data[offset + 8 : offset + 12] == b"\x1a\x2b\x3c\x4d" else "<"
-                section = len(self.interfaces)
-                head, packet = Struct(order + "II").unpack_from, Struct(order + "IIIII").unpack_from
             kind, length = head(data, offset)
+            if kind == SECTION:  # the same in both orders
+                order = ">" if data[offset + 8 : offset + 12] == b"\x1a\x2b\x3c\x4d" else "<"
+                section, interface = len(self.interfaces), None
+                head, packet = Struct(order + "II").unpack_from, Struct(order + "IIIII").unpack_from
+                kind, length = head(data, offset)
             if length < 12 or length % 4 or offset + length > size:
                 self.problems.append(f"the file is cut or damaged at byte {offset}, after frame {number}")
                 return
             end = offset + length - 4
             if kind == PACKET and length >= 32:
                 index, high, low, kept, wire = packet(data, offset + 8)
-                interface = self._interface(section + index, number)
-                if interface is None or not self._fits(kept, end - offset - 28, number):
+                if index != current or interface is None:
+                    current, interface = index, self._interface(section + index, number)
+                if interface is None:
+                    return
+                if kept > MAX_PACKET or kept > end - offset - 28:
+                    self._note_misfit(kept, number)
                     return
                 number += 1
-                ticks = interface.instant(high << 32 | low)
-                yield Packet(number, ticks, interface.link, data[offset + 28 : offset + 28 + kept], wire)
+                time = interface.instant(high << 32 | low)
+                yield Packet(number, time, interface.link, data[offset + 28 : offset + 28 + kept], wire)
             elif kind in (SIMPLE_PACKET, OLD_PACKET):
                 found = self._rare_packet(kind, order, offset, end, section, number)
                 if found is None:
@@ -154,8 +164,17 @@ class CaptureFile:
             elif kind == STATISTICS:
                 self._statistics(order, offset, end, section)
             offset += length
+            if offset - self._released > MAX_MAPPED:
+                self._release(offset)
         if offset != size:
             self.problems.append(f"the file is cut at byte {offset}, after frame {number}")
+
+    def _release(self, offset: int) -> None:
+        """Give back the memory of a mapped file's pages before `offset`, which else stay until the capture is closed."""
+        if isinstance(self._data, mmap.mmap):
+            end = offset - offset % mmap.PAGESIZE
+            self._data.madvise(mmap.MADV_DONTNEED, self._released, end - self._released)
+            self._released = end
 
     def _interface(self, index: int, number: int) -> Interface | None:
         if index < len(self.interfaces):
@@ -175,7 +194,10 @@ class CaptureFile:
         else:
             index, _, high, low, kept, wire = Struct(order + "HHIIII").unpack_from(self._data, offset + 8)
         interface = self._interface(section + index, number)
-        if interface is None or not self._fits(kept, end - body, number):
+        if interface is None:
+            return None
+        if kept > MAX_PACKET or kept > end - body:
+            self._note_misfit(kept, number)
             return None
         if kind == SIMPLE_PACKET and interface.snapshot:
             kept = min(kept, interface.snapshot)

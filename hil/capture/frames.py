@@ -24,6 +24,7 @@ PPP, SLL, SLL2 = 9, 113, 276
 KNOWN_LINKS = frozenset((ETHERNET, PPP, SLL, SLL2)) | LOOPBACK | RAW_IP
 HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 43, 44, 51, 60
 
+_ipv4_head = Struct(">BxHHHxB").unpack_from
 _tcp = Struct(">HHIIBB").unpack_from
 
 
@@ -116,15 +117,14 @@ def _ip(data: bytes, offset: int, mac: bytes | None) -> Content:
 
 
 def _ipv4(data: bytes, offset: int, mac: bytes | None) -> Content:
-    header, total = (data[offset] & 15) * 4, _short(data, offset + 2)
-    protocol = data[offset + 9]
+    first, total, identifier, place, protocol = _ipv4_head(data, offset)
+    header = (first & 15) * 4
     if header < 20 or protocol not in (TCP, UDP):
         return None
     end = min(offset + total, len(data)) if total else len(data)  # 0: left to the network card, which cut the packet itself
     source, destination = data[offset + 12 : offset + 16], data[offset + 16 : offset + 20]
-    place = _short(data, offset + 6)
     if place & 0x3FFF:  # more fragments, or an offset
-        identity = (source, destination, protocol, _short(data, offset + 4))
+        identity = (source, destination, protocol, identifier)
         return Fragment(identity, (place & 0x1FFF) * 8, bool(place & 0x2000), data[offset + header : end], mac)
     return transport(data, offset + header, end, protocol, source, destination, mac)
 

@@ -147,8 +147,10 @@ class Connection:
     @property
     def foreign(self) -> bool:
         """Whether this connection is known not to speak HTTP."""
-        sides = self._sides.values()
-        return any(side.reader.foreign for side in sides) and not any(side.reader.speaks_http for side in sides)
+        for side in self._sides.values():
+            if side.reader.foreign:
+                return not any(side.reader.speaks_http for side in self._sides.values())
+        return False
 
     def is_another(self, segment: Segment) -> bool:
         """Whether a SYN opens a new connection between the same ports rather than repeating this one's."""
@@ -274,12 +276,12 @@ class Connections:
     def accept(self, segment: Segment, frame: int, time: int) -> None:
         """A segment in capture order, with its frame number and time in nanoseconds."""
         source, destination = segment.source, segment.destination
-        if wire_key(source, destination) in self.foreign:
+        key = (source, destination) if source < destination else (destination, source)
+        connection = self._open.get(key)
+        if connection is None and wire_key(source, destination) in self.foreign:
             if not segment.flags & SYN:
                 return
             self.foreign -= {wire_key(source, destination), wire_key(destination, source)}
-        key = (source, destination) if source < destination else (destination, source)
-        connection = self._open.get(key)
         if connection is not None and connection.is_another(segment):
             self._open.pop(key).finish("the ports were taken by another connection")
             connection = None

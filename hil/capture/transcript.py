@@ -26,8 +26,8 @@ from hil.scep.certificate import Certificate
 
 __all__ = ["Exchange", "Fetch", "Lease", "TimeReply", "Transcript", "read_capture", "read_packets"]
 
-PLAIN, MORE = b"\x08\x00\x45", 0x20  # EtherType and a header without options; the flag of a fragment
-LEAST_TCP = 48  # octets of a frame up to TCP's flags
+PLAIN = b"\x08\x00\x45"  # EtherType and an IPv4 header without options
+UNFRAGMENTED, UDP_PROTOCOL = (b"\x00\x00", b"\x40\x00"), b"\x11"
 MAX_BODY = 4 * 2**20
 MAX_BODIES = 256 * 2**20
 MAX_ENTRIES = 20_000
@@ -251,10 +251,12 @@ class _Gathering:
 
 
 def _is_of_no_use(frame: bytes, foreign: Collection[bytes]) -> bool:
-    """Whether a frame tells by its addresses alone that it is not HTTP, as most of a long capture does."""
-    if frame[26:38] not in foreign or frame[12:15] != PLAIN or len(frame) < LEAST_TCP:
+    """Whether a frame tells by its protocol and ports alone that nothing is to be had of it, as most of a long capture does."""
+    if frame[12:15] != PLAIN or frame[20:22] not in UNFRAGMENTED:
         return False
-    return not (frame[47] & SYN or frame[20] & MORE)
+    if frame[26:38] in foreign:
+        return len(frame) > 47 and not frame[47] & SYN
+    return frame[23:24] == UDP_PROTOCOL and frame[34:36] not in (NTP_PORT, BOOTP_SERVER)
 
 
 def _prepare(message: Message) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +48,8 @@ def ca(
         replace_private({state / ONE_TIME_FILE: "".join(f"{password}\n" for password in passwords).encode()})
     service = who.service(authority, admission, clock=clock, script=answers)
     events = EventStream(clock)
-    with ThreadPoolExecutor(2) as pool:
-        seat = Seat("ca", 1, CaDesk(who.endpoint(service), pool), events, Ledger(state / "ca-ledger.jsonl"))
+    with ThreadPoolExecutor(2) as pool, closing(Ledger(state / "ca-ledger.jsonl")) as ledger:
+        seat = Seat("ca", 1, CaDesk(who.endpoint(service), pool), events, ledger)
         serve(seat, listen, events, f"{authority.certificate.subject}, a CA as {who.name}")
 
 

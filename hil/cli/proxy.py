@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -42,9 +43,9 @@ def proxy(
     answers, speaker, server = read_script(script), _speaker(key, certificate), Upstream(upstream, trust)
     clock = ScaledClock()
     events = EventStream(clock)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, closing(Ledger(record / "ca-ledger.jsonl")) as ledger:
         desk = ProxyDesk(server, _recording(record), clock=clock, pool=pool, script=answers, speaker=speaker)
-        serve(Seat("proxy", 1, desk, events, Ledger(record / "ca-ledger.jsonl")), listen, events, upstream)
+        serve(Seat("proxy", 1, desk, events, ledger), listen, events, upstream)
 
 
 def _recording(folder: Path) -> Recording:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -27,9 +28,8 @@ _USAGES = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEnciphe
 class Certificate:
     """A certificate as its octets say; `subject` and `issuer` are RFC 4514 strings, times are UTC.
 
-    Nothing is refused for its version, serial number, key size or dates. `self_signed` means that
-    its own key verifies its signature. `key_usage` is None where the extension is absent. `oddities`
-    say what RFC 5280 does not allow and the reading did.
+    Nothing is refused for its version, serial number, key size or dates. `key_usage` is None where
+    the extension is absent. `oddities` say what RFC 5280 does not allow and the reading did.
     """
 
     der: bytes = field(repr=False)
@@ -40,7 +40,6 @@ class Certificate:
     not_after: datetime
     key_bits: int
     public_key_der: bytes = field(repr=False)
-    self_signed: bool
     is_ca: bool = field(repr=False)
     key_usage: frozenset[str] | None = field(repr=False)
     subject_der: bytes = field(repr=False)
@@ -52,6 +51,11 @@ class Certificate:
     signed_part: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     oddities: tuple[str, ...] = field(repr=False, default=())
+
+    @cached_property
+    def self_signed(self) -> bool:
+        """Whether its own key verifies its signature."""
+        return self.signed_by(self)
 
     def is_named(self, issuer_and_serial: bytes | None, key_identifier: bytes | None) -> bool:
         """Whether a SignerInfo or RecipientInfo means this certificate: by issuer and serial number, else by its key."""
@@ -85,21 +89,20 @@ def certificate_of(element: Element) -> Certificate:
     subject = signed.take(asn1.SEQUENCE)
     public_key = read_public_key(signed.take(asn1.SEQUENCE))
     dates = (validity.take(), validity.take())
+    holder = names.rfc4514(names.read_name(subject))
     oddities = _oddities(version, serial, dates)
     if public_key.is_slow:
         oddities.append("public exponent so long that nothing is verified with it")
     extensions = _soft(_extensions, signed.rest(), "the extensions", oddities) or {}
-    own = issuer.raw == subject.raw and public_key.verifies(scheme, signature, body.raw)
     return Certificate(
         der=element.raw,
-        subject=names.rfc4514(names.read_name(subject)),
-        issuer=names.rfc4514(names.read_name(issuer)),
+        subject=holder,
+        issuer=holder if issuer.raw == subject.raw else names.rfc4514(names.read_name(issuer)),
         serial=serial.integer(),
         not_before=dates[0].time(),
         not_after=dates[1].time(),
         key_bits=public_key.bits,
         public_key_der=public_key.der,
-        self_signed=own,
         is_ca=bool(_soft(_is_ca, extensions.get(BASIC_CONSTRAINTS), "basicConstraints", oddities)),
         key_usage=_soft(_key_usage, extensions.get(KEY_USAGE), "keyUsage", oddities),
         subject_der=subject.raw,

@@ -171,6 +171,7 @@ class Lab:
             self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join(_PATIENCE)
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self.ledger.close()
         if thread.is_alive():
             raise LabFault("the servers do not stop", tried="close them", seen=f"still at work after {_PATIENCE:g} s")
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
+from io import FileIO
 from pathlib import Path
 
 from hil.scep.ca import LedgerEntry
@@ -41,10 +42,14 @@ class LedgerLine:
 
 
 class Ledger:
-    """Lines in the order in which the CA answered; any thread may add and read."""
+    """Lines in the order in which the CA answered; any thread may add and read.
+
+    The file is open from the first line to `close`.
+    """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._path = file
+        self._file: FileIO | None = None
         self._lock = threading.Lock()
         self._lines: list[LedgerLine] = []
 
@@ -52,8 +57,16 @@ class Ledger:
         """Keep `line`, and append it to the file before anything else happens."""
         with self._lock:
             self._lines.append(line)
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(_text(line))
+            if self._file is None:
+                self._file = self._path.open("ab", buffering=0)
+            self._file.write(_text(line).encode())
+
+    def close(self) -> None:
+        """Close the file; a line that comes later opens it again."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
 
     def lines(self, device: str | None = None, slot: int | None = None) -> tuple[LedgerLine, ...]:
         """All lines, or those of one device, or of one slot."""

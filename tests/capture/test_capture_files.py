@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hil.capture import files
 from hil.capture.files import CaptureFile, instant, is_capture, open_capture
 from hil.errors import Misuse
 
@@ -115,3 +116,22 @@ def test_a_capture_that_gzip_compressed(workshop: Any, tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(b"SET MYCERTURL http://ca"))
     with pytest.raises(Misuse, match="gzip did not compress a capture there"):
         open_capture(file)
+
+
+@pytest.mark.parametrize("kind", ["pcap", "pcapng"])
+def test_what_was_read_of_a_long_capture_leaves_memory(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(files, "MAX_MAPPED", 2**20)
+    frames = [bytes(2**16)] * 256
+    file = tmp_path / f"long.{kind}"
+    file.write_bytes(workshop.pcap(frames) if kind == "pcap" else workshop.pcapng([(0, frame) for frame in frames]))
+    packets = [(packet.data, resident(file)) for packet in open_capture(file).packets()]
+    assert [data for data, _ in packets] == frames
+    assert 0 < max(held for _, held in packets) < file.stat().st_size / 2
+
+
+def resident(file: Path) -> int:
+    """Bytes of a mapped file that are in this process's memory (proc(5), smaps)."""
+    maps = Path("/proc/self/smaps").read_text().partition(f"{file}\n")[2]
+    return 1024 * int(maps.partition("\nRss:")[2].split()[0])

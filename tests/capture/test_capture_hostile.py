@@ -79,6 +79,14 @@ def test_any_bytes_after_a_request_line(workshop: SimpleNamespace, pieces: list[
     assert len(workshop.of(packets).exchanges) <= 1
 
 
+def test_frames_of_what_is_not_http_may_be_cut_anywhere(workshop: SimpleNamespace) -> None:
+    talk = workshop.Talk(server_port=443)
+    packets = [*talk.opening(), talk.ask(b"\x16\x03\x01\x02"), talk.answer(b"\x16\x03\x03")]
+    frames = [workshop.framed(packet) for packet in packets]
+    frames += [frames[-1][:kept] for kept in range(len(frames[-1]))]
+    assert workshop.transcribe(workshop.pcap(frames)).packets == len(frames)
+
+
 def measured(data: bytes) -> tuple[float, int]:
     """Seconds and bytes of memory that a reading takes."""
     tracemalloc.start()

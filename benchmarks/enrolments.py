@@ -1,0 +1,130 @@
+"""Enrolments made beforehand and sent as fast as a server takes them, by so many clients at once, a connection for each."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from benchmarks.measure import cpu_seconds
+from hil.clock import ScaledClock
+from hil.errors import LabFault
+from hil.scep import build
+from hil.scep.authority import self_signed
+from hil.scep.certificate import Certificate
+from hil.scep.csr import build_csr, read_csr
+from hil.scep.http import Transport
+from hil.scep.messages import MessageType, PkiStatus, leaf_for, read_message
+from hil.secret import Secret
+
+CHALLENGE = "only-for-this-run"
+CLIENTS = 4
+KEY_BITS = 2048
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Digest and content cipher of the requests; a server's replies follow them, or it has no other."""
+
+    digest: str
+    cipher: str
+
+
+OLD, CURRENT = Suite("sha1", "des-cbc"), Suite("sha256", "aes-128-cbc")
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """A key of its own, with a CSR and a self-signed certificate of a name that no other has."""
+
+    key: RSAPrivateKey
+    csr: bytes
+    certificate: Certificate
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load showed: enrolments in a second as the clients saw it, the server's CPU seconds for each."""
+
+    rate: float
+    cpu: float
+
+
+def new_keys(number: int) -> list[RSAPrivateKey]:
+    """So many keys, made on all cores."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda _: rsa.generate_private_key(65537, KEY_BITS), range(number)))
+
+
+def applicants(keys: Sequence[RSAPrivateKey], suite: Suite) -> list[Applicant]:
+    """A fresh applicant for each key."""
+    return [_applicant(key, suite) for key in keys]
+
+
+def _applicant(key: RSAPrivateKey, suite: Suite) -> Applicant:
+    subject = (("C", "US"), ("O", "Lab"), ("CN", f"phone {next(_numbers)}"))
+    csr = build_csr(key, subject, challenge_password=Secret(CHALLENGE), digest=suite.digest)
+    return Applicant(key, csr, self_signed(read_csr(csr).subject_der, key, ScaledClock().now(), digest=suite.digest))
+
+
+def certificate_of(url: str) -> Certificate:
+    """The CA's certificate, asked of the server."""
+    with Transport(url) as transport:
+        return transport.get_ca_cert("")[0]
+
+
+def requests(who: Sequence[Applicant], recipient: Certificate, suite: Suite) -> list[bytes]:
+    """A PKCSReq of each applicant."""
+    return [
+        build.build_request(
+            MessageType.PKCSReq,
+            one.csr,
+            signer=one.certificate,
+            key=one.key,
+            recipient=recipient,
+            transaction_id=os.urandom(16).hex().upper(),
+            sender_nonce=build.new_nonce(),
+            digest=suite.digest,
+            cipher=suite.cipher,
+        )
+        for one in who
+    ]
+
+
+def play(url: str, pid: int, who: Sequence[Applicant], suite: Suite) -> Load:
+    """Enrol all applicants with the server of that process, and see that each got its certificate."""
+    messages = requests(who, certificate_of(url), suite)
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        begun, used = time.perf_counter(), cpu_seconds(pid)
+        answers = list(clients.map(lambda message: _post(url, message), messages))
+        rate, cpu = len(who) / (time.perf_counter() - begun), (cpu_seconds(pid) - used) / len(who)
+    for one, answer in zip(who, answers, strict=True):
+        _check(one, answer)
+    return Load(rate, cpu)
+
+
+def _post(url: str, message: bytes) -> bytes:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    try:
+        target = f"{parts.path}?operation=PKIOperation"
+        connection.request("POST", target, message, {"Content-Type": "application/x-pki-message", "Connection": "close"})
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def _check(one: Applicant, answer: bytes) -> None:
+    reply = read_message(answer, keys=(one.key,))
+    if reply.status is not PkiStatus.SUCCESS or leaf_for(reply.issued, one.certificate.public_key_der) is None:
+        seen = f"{reply.status}, {', '.join(reply.problems)}"
+        raise LabFault("an enrolment did not succeed", tried=f"PKCSReq of {one.certificate.subject}", seen=seen)
