@@ -6,7 +6,7 @@ RFC 8894 and RFC 2986. A group's `where` is the frame that shows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -196,13 +196,13 @@ class Observation:
         slot: int,
         seen: Iterable[Seen],
         nonces_of_others: Iterable[bytes] = (),
-        validities: Mapping[str, Validity] | None = None,
+        validities: Callable[[], Mapping[str, Validity]] = dict,
     ) -> None:
         self.device = device
         self.slot = slot
         self.seen = tuple(seen)
         self._nonces_of_others = tuple(nonces_of_others)
-        self._validities = validities or {}
+        self._validities = validities
         self.mates: tuple[Observation, ...] = ()
 
     def __repr__(self) -> str:
@@ -316,7 +316,7 @@ class Observation:
             raise NotObserved(f"{self.device}: holds no certificate in slot {self.slot} that could be renewed")
         first = self.granted[0]
         request = first.exchange.request
-        validity = self._validities.get(request.transaction_id or "") if request else None
+        validity = self._validities().get(request.transaction_id or "") if request else None
         if request is None or validity is None:
             raise NotObserved(f"{self.device}: the CA's answer in frame {first.exchange.reply_frame} is in no log of the CA")
         later = [seen for seen in self.seen if seen.time > first.time]

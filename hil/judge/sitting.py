@@ -173,7 +173,7 @@ class Sitting:
             for seen in theirs
             if other == device and other_slot != slot and seen.exchange.request is not None
         ]
-        return Observation(device, slot, mine, [nonce for nonce in nonces if nonce], self._validities)
+        return Observation(device, slot, mine, [nonce for nonce in nonces if nonce], lambda: self._validities)
 
     @cached_property
     def _validities(self) -> Mapping[str, Validity]:

@@ -101,7 +101,7 @@ def observe(keys: list[rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch) -> O
 
 def renewal(habits: Habits) -> dict[str, object]:
     """What stands in the phone's way to another certificate."""
-    year, known = Validity(0.0, 1000.0, 800.0), parameters.known(UNIT, habits)
+    year = Validity(0.0, 1000.0, 800.0)
     return {
         "renewal type": habits.renewal_type,
         "renewal afresh": habits.renewal_signs_afresh,
@@ -110,9 +110,6 @@ def renewal(habits: Habits) -> dict[str, object]:
         "renewal checks": habits.checks_every,
         "renews": habits.renews,
         "renewal due": habits.renewal_due(year, 90),
-        "renewal default": known["MYCERTRENEW"].default,
-        "renewal range": [parameters.accepted(known, "MYCERTRENEW", value) for value in ("0", "1", "99", "100")],
-        "renewal profile": dict(habits.percent_slot),
         "renewal subject": list(habits.renewal_subject((("O", "Lab"), ("CN", "phone")))),
         "renewal once": habits.stops_after_renewal,
         "retry": habits.retries_every,
@@ -237,9 +234,6 @@ CHANGES = {
     "renews-by-remaining-time": {"": {"renewal due"}},
     "renews-from-issue": {"": {"renewal due"}},
     "renews-early": {"": {"renewal due"}},
-    "renewal-default-50": {"": {"renewal default"}},
-    "renewal-0-and-100-taken": {"": {"renewal range"}},
-    "renewal-of-profile-1": {"": {"renewal profile"}},
     "renewal-changes-cn": {"": {"renewal subject"}},
     "renewal-drops-dn": {"": {"renewal subject"}},
     "renews-daily": {"": {"renewal once"}},

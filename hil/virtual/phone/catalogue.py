@@ -180,15 +180,6 @@ DEFECTS: Mapping[str, Defect] = {
         "RENEW-DUE",
         lambda h: replace(h, renewal_due=lambda v, percent: after_validity(v, percent) - (v.not_after - v.not_before) / 100),
     ),
-    "renewal-default-50": Defect(
-        "renews at half of the validity where MYCERTRENEW is not set", "RENEW-DEFAULT", lambda h: replace(h, default_renewal="50")
-    ),
-    "renewal-0-and-100-taken": Defect(
-        "takes MYCERTRENEW 0 and 100 for valid", "RENEW-INVALID", lambda h: replace(h, renewal_range=(0, 100))
-    ),
-    "renewal-of-profile-1": Defect(
-        "renews profile 2 by the percentage of profile 1", "RENEW-PROFILES", lambda h: replace(h, percent_slot={2: 1})
-    ),
     "renewal-changes-cn": Defect(
         "puts another common name into a renewal",
         "RENEW-PARAMETERS",

@@ -141,11 +141,8 @@ class Habits:
     signs_with_csr_key: bool = True
     csr_signature: Callable[[bytes], bytes] = intact
     waits_before_enrolling: float = 0.0
-    default_renewal: str = "90"
-    renewal_range: tuple[int, int] = (1, 99)
     renews: bool = True
     renewal_due: Callable[[Validity, int], float] = after_validity
-    percent_slot: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     renewal_subject: Callable[[Sequence[Rdn]], Sequence[Rdn]] = in_order
     retries_every: float = 86_400.0
     retries_count_from_boot: bool = False

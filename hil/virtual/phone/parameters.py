@@ -109,7 +109,7 @@ def _profile_parameters(unit: Unit, habits: Habits) -> dict[str, Parameter]:
         "MYCERTDN": Parameter(habits.default_dn, _distinguished_name),
         "MYCERTCAID": Parameter(habits.default_ca_identifier, _text(0, 255)),
         "MYCERTKEYLEN": Parameter(habits.default_key_length, lambda value: value in lengths),
-        "MYCERTRENEW": Parameter(habits.default_renewal, _number(*habits.renewal_range)),
+        "MYCERTRENEW": Parameter("90", _number(1, 99)),
         "SCEPPASSWORD": Parameter("$SERIALNO", _text(0, 32)),
         "SCEPENCALG": Parameter("0", _switch, (4, 0, 0)),
         "SCEP_ENTITY_CLASS": Parameter("", _text(0, 255), (4, 0, 4)),

@@ -59,8 +59,7 @@ class Renewals:
 
     def _begins(self, slot: int, valid: Validity) -> float:
         story, habits = self._stories[slot], self._habits
-        percent = self._percents[habits.percent_slot.get(slot, slot)]
-        at = habits.renewal_due(valid, percent)
+        at = habits.renewal_due(valid, self._percents[slot])
         if story.tried is not None and (at <= story.tried or not habits.stops_after_renewal):
             at = self._retry(story.tried)
         checks = math.ceil((at - self._power_on) / habits.checks_every)
