@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from statistics import median
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -38,7 +39,7 @@ def measure(scale: Scale, folder: Path) -> Iterator[Claim]:
         taken: dict[str, list[float]] = {name: [] for name in clients}
         for _ in range(scale.rounds):
             for name, enrol in clients.items():
-                taken[name].append(1000 * sum(enrol(home, next(names)) for home in homes) / len(homes))
+                taken[name].append(1000 * median(enrol(home, next(names)) for home in homes))
     for peer in ("scepclient", "pki --scep"):
         yield Claim(
             "Client, enrolment in process",
