@@ -14,7 +14,8 @@ from hil.scenario import Pend
 from hil.services.events import Event, EventStream
 
 FINAL_STATUS = ("SUCCESS", "FAILURE")
-_STARTING = (EventName.LEASE, EventName.FILE_SERVED)
+STARTING = (EventName.LEASE, EventName.FILE_SERVED)
+"""What a phone that starts is seen to do."""
 _LONGEST = 3
 """Limits after which a boot ends whatever the phone does, should it restart by itself time and again."""
 
@@ -73,7 +74,7 @@ def await_settled(
         if now >= last_end:
             return False
         for event in reader.wait((min(end, last_end) - now).total_seconds(), cancel):
-            if event.device == device and event.name in _STARTING:
+            if event.device == device and event.name in STARTING:
                 end = event.at + timedelta(seconds=span)
     return True
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hil.bench.power import PowerFault, PowerPort
 from hil.bench.testbed import Phone
-from hil.campaign.ends import Patience, await_end, await_settled, awaited_slots, deleted_slots
+from hil.campaign.ends import STARTING, Patience, await_end, await_settled, awaited_slots, deleted_slots
 from hil.campaign.plan import PlannedBoot, PlannedSitting
 from hil.campaign.render import DOCUMENTED, Server, boot_files
 from hil.campaign.stage import Stage
@@ -29,6 +29,8 @@ from hil.settings.writer import phone_file_name
 
 _FIRMWARE = re.compile(r"AVAYA/(?P<model>J1\d\d)\w*-(?P<release>\d{1,4}(?:\.\d{1,4}){1,5})")
 _REFERENCE_JOIN = 30.0
+_CLEARINGS = 3
+"""Boots that may go by until a phone that restarts by itself is cleared."""
 _RESTART_SHOWS = 1.5
 """Times that a phone takes from power to settings, after which it would have shown a restart of its own."""
 
@@ -66,8 +68,8 @@ class SittingPlayer:
     seen: bool = False
     _slowest: float = 0.0
     """Phone seconds from settings to the slowest answer in the sitting's boots so far."""
-    _restarts: bool | None = None
-    """Whether the phone was seen to restart by itself; None before its first boot."""
+    _restarts: bool = False
+    """Whether the phone was seen to restart by itself."""
 
     @property
     def reference_device(self) -> str:
@@ -84,9 +86,12 @@ class SittingPlayer:
         try:
             held: set[int] = set()
             self._script(sitting)
-            for index, boot in enumerate(sitting.boots, 1):
-                self._check_cancelled()
-                boots.append(self._boot(folder, index, boot, sitting, frozenset(held), reference))
+            for boot in sitting.boots:
+                for _ in range(_CLEARINGS if boot.kind == "clear" else 1):
+                    self._check_cancelled()
+                    boots.append(self._boot(folder, len(boots) + 1, boot, sitting, frozenset(held), reference))
+                    if boots[-1].in_time:
+                        break
                 held = set() if boot.kind == "clear" else (held | awaited_slots(boot, held=frozenset(held))) - deleted_slots(boot)
         except LabFault as error:
             fault = error
@@ -159,10 +164,13 @@ class SittingPlayer:
                 if beside is not None:
                     self._join_reference(beside)
                 self._check_cancelled()
+                settled = events.cursor
                 self.port.off()
                 events.publish(EventName.POWER_OFF, device=self.phone.name)
             ended = stage.clock.now()
             happened = events.since(since)
+            if boot.kind == "clear" and self._starts(events.since(settled)):
+                self._restarts, in_time = True, False
             self._observe_firmware(happened)
             events.publish(EventName.BOOT_ENDS, device=self.phone.name)
         self._check_servers(happened)
@@ -239,20 +247,20 @@ class SittingPlayer:
         )
         self._check_cancelled()
         self._slowest = max(self._slowest, ended.slowest)
-        in_time = self._settle(since) and ended.in_time
+        in_time = self._settle(since, clears=boot.kind == "clear") and ended.in_time
         stage.clock.wait(stage.cancel, boot.lives_on)
         stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=in_time)
         return in_time
 
-    def _settle(self, since: int) -> bool:
+    def _settle(self, since: int, *, clears: bool) -> bool:
         """Wait until nothing can be lost with the power, and no restart of the phone's own is under way; whether that came to be.
 
         Such a restart shows first after the time that the phone takes from power to its settings. It is
-        waited for in the census, and again in every boot of a phone that was seen to do so.
+        waited for in a boot that clears, and in every boot of a phone that was seen to do so.
         """
         stage, times = self.stage, self.stage.times
         span = times.settle
-        if self._restarts is not False:
+        if clears or self._restarts:
             span = max(span, _RESTART_SHOWS * self._boot_times(since)[0])
         settled = await_settled(
             stage.lab.events,
@@ -264,8 +272,12 @@ class SittingPlayer:
             cancel=stage.cancel,
         )
         self._check_cancelled()
-        self._restarts = bool(self._restarts) or len(self._boot_times(since)) > 1
+        self._restarts = self._restarts or len(self._boot_times(since)) > 1
         return settled
+
+    def _starts(self, events: tuple[Event, ...]) -> bool:
+        """Whether the phone is on its way up: one that restarted by itself has done nothing yet of what it is told."""
+        return any(event.device == self.phone.name and event.name in STARTING for event in events)
 
     def _boot_times(self, since: int) -> list[float]:
         """Phone seconds from power-on to each time that the phone had its own settings file, 0 where it never had."""

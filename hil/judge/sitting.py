@@ -96,13 +96,14 @@ class Sitting:
 
         Nor may the end of a boot have cut off what the phone was sending to a CA.
         """
-        for boot in self.boots:
+        for boot, following in zip(self.boots, (*self.boots[1:], None), strict=True):
             where = f"{self.manifest.sitting}, boot {boot.manifest.index} ({boot.manifest.kind})"
+            cleared_again = following is not None and following.manifest.kind == "clear"
             if boot.manifest.problems:
                 raise Inconclusive(f"{where}: {'; '.join(boot.manifest.problems)}")
             if boot.transcript.problems:
                 raise Inconclusive(f"{where}: {boot.manifest.capture}: {'; '.join(boot.transcript.problems[:3])}")
-            if boot.manifest.kind == "clear" and not boot.manifest.in_time:
+            if boot.manifest.kind == "clear" and not boot.manifest.in_time and not cleared_again:
                 raise Inconclusive(f"{where}: the phone kept starting anew, so it may hold a certificate of before")
             if not any(self._settings_read(boot, self.phone)):
                 raise Inconclusive(f"{where}: {self.phone} was not seen to fetch its settings, so nothing it left undone counts")

@@ -95,11 +95,26 @@ class TestOrder:
 
     def test_who_does_not_is_not_waited_for(self, props: Props) -> None:
         props.phone.reads_settings = 100.0
-        playing = player(props)
-        playing.play(CENSUS)
+        props.phone.answers = {1: 110.0}
+        player(props).play(sitting(PLAIN))
         assert span(props, of=1) == pytest.approx(100 + 150, abs=5)
-        playing.play(sitting(PLAIN))
-        assert span(props, of=2) == pytest.approx(100 + 15, abs=5)
+        assert span(props, of=2) == pytest.approx(110 + 15, abs=5)
+
+    def test_who_is_on_its_way_up_when_the_power_goes_is_cleared_again(self, props: Props) -> None:
+        off, offs = props.off, iter([False, True])
+
+        def off_as_it_starts() -> None:
+            if next(offs, False):
+                props.served("/J100Supgrade.txt")
+            off()
+
+        props.off = off_as_it_starts  # type: ignore[method-assign]
+        told = manifest(player(props).play(sitting(PLAIN)))
+        assert [(boot.index, boot.kind, boot.in_time) for boot in told.boots] == [
+            (1, "clear", False),
+            (2, "clear", True),
+            (3, "main", True),
+        ]
 
     def test_who_restarts_for_ever_was_not_cleared(self, props: Props) -> None:
         def restart() -> None:
@@ -108,7 +123,7 @@ class TestOrder:
 
         props.clock.after(10, restart)
         told = manifest(player(props).play(CENSUS))
-        assert [boot.in_time for boot in told.boots] == [False]
+        assert [boot.in_time for boot in told.boots] == [False] * 3
         assert span(props, of=1) == pytest.approx(10 + 600, abs=5)
 
     def test_time_passes_with_the_power_on(self, props: Props) -> None:

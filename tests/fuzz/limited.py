@@ -92,7 +92,7 @@ KINDS = {
     "certificates": Kind(_certificates),
     "get": Kind(_get),
     "post": Kind(_post),
-    "settings": Kind(_settings),
+    "settings": Kind(_settings, seconds=2),
     "settings without end": Kind(_settings_without_end, seconds=5),
     "spins": Kind(_spins),
     "hoards": Kind(_hoards),

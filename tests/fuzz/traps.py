@@ -95,7 +95,7 @@ def _ten_recipients() -> bytes:
     info = asn1.sequence(asn1.integer(0), receiver.issuer_and_serial, algorithms.rsa_identifier(), sealed_key)
     content = asn1.sequence(asn1.oid(cms.DATA), algorithm, asn1.tlv(asn1.CONTEXT_0, encrypted))
     body = asn1.sequence(asn1.integer(0), asn1.tlv(0x31, *[info] * envelope.MAX_RECIPIENTS), content)
-    return _signed(asn1.sequence(asn1.oid(envelope.ENVELOPED_DATA), asn1.explicit(0, body)))
+    return _signed(asn1.sequence(asn1.oid(cms.ENVELOPED_DATA), asn1.explicit(0, body)))
 
 
 def _csr(name: bytes, *attributes: bytes) -> bytes:
@@ -182,12 +182,12 @@ def _segment(
     return by_hand.ethernet(head + ports + pack(">IIBBHHH", sequence % 2**32, 0, 0x50, flags, 64_000, 0, 0) + payload)
 
 
-def _capture(frames: Iterable[bytes]) -> Callable[[], bytes]:
+def _capture(frames: Callable[[], Iterable[bytes]]) -> Callable[[], bytes]:
     """The first frames, as many as `CAPTURE` octets hold."""
 
     def make() -> bytes:
         held, size = [], 0
-        for frame in frames:
+        for frame in frames():
             held.append(frame)
             size += 16 + len(frame)
             if size > CAPTURE:
@@ -267,24 +267,26 @@ _POST = b"POST /?operation=PKIOperation HTTP/1.1\r\nContent-Length: 9999999\r\n\
 _CHUNKED = b"POST /?operation=PKIOperation HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 _MANY_HEADERS = b"GET /?operation=a HTTP/1.1\r\n" + b"".join(b"%x:\n" % number for number in range(100)) + b"\r\n"
 _NO_CONTENT = b"HTTP/1.1 204 A\r\n\r\n"
-_CAPTURES: dict[str, Iterable[bytes]] = {
-    "SYN after SYN": (_segment(port, 999, flags=SYN) for port in count()),
-    "connections that say nothing": (_segment(port, 999, b"x") for port in count()),
-    "a head in single octets": _stream(b"GET /", (b"a" for _ in count())),
-    "chunks of one octet": _stream(_CHUNKED, (b"1\r\na\r\n" for _ in count())),
-    "every other octet": _stream(_POST, (b"a" for _ in count()), step=1),
-    "large gaps": chain.from_iterable(_stream(_POST, (b"x",), step=4_000_000, port=port) for port in count()),
-    "large gaps that stay open": chain.from_iterable(_stream(_POST, (b"x",) * 4_098, step=900, port=port) for port in count()),
-    "blanks": _stream(b"", _blanks()),
-    "requests in one segment": _stream(b"", (b"GET / HTTP/1.1\r\n\r\n\r\n" * 13_000 for _ in count()), jumbo=True),
-    "what gzip makes more of": _each_answered(by_hand.request("/?operation=GetCACert&message=a"), repeat(_inflating())),
-    "learnt certificates": _learnt(),
-    "parts of packets": _parts(),
-    "header lines": chain.from_iterable(_stream(_MANY_HEADERS, (), port=port) for port in count()),
-    "answers to nothing": _each_answered(b"GET / HTTP/1.1\r\n\r\n" * 900, (_NO_CONTENT * 900 for _ in count())),
-    "empty operations": _each_answered(b"GET /?operation HTTP/1.1\r\n\r\n" * 900, (_NO_CONTENT * 900 for _ in count())),
-    "early answers": chain.from_iterable(_answered_early(port) for port in count()),
-    "many certificates": _each_answered(by_hand.request("/?operation=GetCACert&message=a"), map(_stranger, count())),
+_CAPTURES: dict[str, Callable[[], Iterable[bytes]]] = {
+    "SYN after SYN": lambda: (_segment(port, 999, flags=SYN) for port in count()),
+    "connections that say nothing": lambda: (_segment(port, 999, b"x") for port in count()),
+    "a head in single octets": lambda: _stream(b"GET /", (b"a" for _ in count())),
+    "chunks of one octet": lambda: _stream(_CHUNKED, (b"1\r\na\r\n" for _ in count())),
+    "every other octet": lambda: _stream(_POST, (b"a" for _ in count()), step=1),
+    "large gaps": lambda: chain.from_iterable(_stream(_POST, (b"x",), step=4_000_000, port=port) for port in count()),
+    "large gaps that stay open": lambda: chain.from_iterable(
+        _stream(_POST, (b"x",) * 4_098, step=900, port=port) for port in count()
+    ),
+    "blanks": lambda: _stream(b"", _blanks()),
+    "requests in one segment": lambda: _stream(b"", (b"GET / HTTP/1.1\r\n\r\n\r\n" * 13_000 for _ in count()), jumbo=True),
+    "what gzip makes more of": lambda: _each_answered(by_hand.request("/?operation=GetCACert&message=a"), repeat(_inflating())),
+    "learnt certificates": _learnt,
+    "parts of packets": _parts,
+    "header lines": lambda: chain.from_iterable(_stream(_MANY_HEADERS, (), port=port) for port in count()),
+    "answers to nothing": lambda: _each_answered(b"GET / HTTP/1.1\r\n\r\n" * 900, (_NO_CONTENT * 900 for _ in count())),
+    "empty operations": lambda: _each_answered(b"GET /?operation HTTP/1.1\r\n\r\n" * 900, (_NO_CONTENT * 900 for _ in count())),
+    "early answers": lambda: chain.from_iterable(_answered_early(port) for port in count()),
+    "many certificates": lambda: _each_answered(by_hand.request("/?operation=GetCACert&message=a"), map(_stranger, count())),
 }
 
 TRAPS: dict[str, Trap] = {

@@ -7,6 +7,7 @@ import logging
 import zlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from itertools import count
 from struct import pack
 from typing import Any
 
@@ -103,13 +104,13 @@ def _frames(draw: Draw) -> None:
 def _conversation(draw: Draw) -> None:
     """A talk whose segments arrive in a drawn order, some twice: nothing is missing, so nothing may be wrong."""
     write, talk = draw.choice(_WRITERS), Talk(*draw.choice(_ENDS))
-    opening, segments, sent = talk.opening(), [], []
+    opening, segments, sent, numbers = talk.opening(), [], [], count(1)
     for number in range(1 + draw.number(3)):
         answer = f"CAP{number}{'x' * draw.number(40)}"
         sent.append((f"id{number}", (answer,)))
         target = f"/s?operation=GetCACaps&message=id{number}"
-        segments += _segments(talk, True, by_hand.request(target), draw)
-        segments += _segments(talk, False, _framed_body(answer.encode(), draw), draw)
+        segments += _segments(talk, True, by_hand.request(target), numbers, draw)
+        segments += _segments(talk, False, _framed_body(answer.encode(), draw), numbers, draw)
     _disorder(segments, draw)
     data = write([by_hand.framed(packet) for packet in (*opening, *segments)])
     transcript = _read(data)
@@ -119,21 +120,20 @@ def _conversation(draw: Draw) -> None:
     assert not any(exchange.problems for exchange in transcript.exchanges)
 
 
-def _segments(talk: Talk, from_client: bool, data: bytes, draw: Draw) -> list[bytes]:
+def _segments(talk: Talk, from_client: bool, data: bytes, numbers: Iterator[int], draw: Draw) -> list[bytes]:
     sent: list[bytes] = []
     for _ in range(draw.number(5)):
         cut = draw.number(256)
-        sent += _fragments(talk.segment(from_client, data[:cut]), draw)
+        sent += _fragments(talk.segment(from_client, data[:cut]), next(numbers), draw)
         data = data[cut:]
     return [*sent, talk.segment(from_client, data)]
 
 
-def _fragments(packet: bytes, draw: Draw) -> list[bytes]:
-    """An IPv4 packet, sometimes in two parts, with a number of its own."""
+def _fragments(packet: bytes, number: int, draw: Draw) -> list[bytes]:
+    """An IPv4 packet, sometimes in two parts that share its number."""
     if packet[0] >> 4 != 4 or draw.number(4):
         return [packet]
     cut = 8 * (1 + draw.number(2))
-    number = zlib.crc32(packet) & 0xFFFF
     parts = []
     for place, payload, more in ((0, packet[20 : 20 + cut], 0x2000), (cut // 8, packet[20 + cut :], 0)):
         head = packet[:2] + pack(">HHH", 20 + len(payload), number, place | more) + packet[8:20]

@@ -132,7 +132,7 @@ def _sealed_with_gcm(content: bytes, recipient: Certificate, *, authenticated: b
     body = encrypted[:-16] if authenticated else encrypted
     sealed = asn1.sequence(asn1.oid(cms.DATA), asn1.sequence(asn1.oid(_AES_256_GCM), parameters), asn1.tlv(asn1.CONTEXT_0, body))
     mac = asn1.octet_string(encrypted[-16:]) if authenticated else b""
-    kind = envelope.AUTH_ENVELOPED_DATA if authenticated else envelope.ENVELOPED_DATA
+    kind = cms.AUTH_ENVELOPED_DATA if authenticated else cms.ENVELOPED_DATA
     return asn1.sequence(asn1.oid(kind), asn1.explicit(0, asn1.sequence(asn1.integer(0), asn1.tlv(0x31, info), sealed, mac)))
 
 
