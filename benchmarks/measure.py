@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
+from threading import Timer
 
 from hil.errors import LabFault
+
+LONGEST = 600
+"""Seconds after which a program that is measured is ended."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,11 @@ def spend(command: Sequence[str], *, folder: Path | None = None, output: Path = 
     with output.open("wb") as out, TemporaryFile() as errors:
         begun = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+        giving_up = Timer(LONGEST, process.kill)
+        giving_up.start()
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun
+        giving_up.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             errors.seek(0)
