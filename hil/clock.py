@@ -9,8 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_SLICE = 0.05
+"""Real seconds after which a waiter looks whether time has leapt."""
+
+_SHORTEST = 1e-5
+"""Phone seconds that are not worth waiting for."""
 
 
 class Clock(Protocol):
@@ -27,33 +35,80 @@ class Clock(Protocol):
         """Wait until `event` is set, at most `span` phone seconds; whether it is set."""
 
 
+@dataclass(frozen=True)
+class Pace:
+    """From the real instant `real` on, phone time goes on from `phone`, `rate` phone seconds in a real one."""
+
+    real: datetime
+    phone: datetime
+    rate: float
+
+
+def phone_time(paces: Sequence[Pace], real: datetime) -> datetime:
+    """Phone time at the real instant `real`, such as a packet's capture time; the first pace holds before itself too."""
+    pace = next((pace for pace in reversed(paces) if pace.real <= real), paces[0])
+    return pace.phone + (real - pace.real) * pace.rate
+
+
 class ScaledClock:
     """Phone time that runs `rate` times as fast as real time since `epoch`, an instant common to both."""
 
     def __init__(self, rate: float = 1.0, epoch: datetime | None = None) -> None:
-        self._rate = rate
         self._epoch = epoch or datetime.now(UTC)
         elapsed = (datetime.now(UTC) - self._epoch).total_seconds()
         self._start = time.monotonic() - elapsed
+        self._paces = [Pace(self._epoch, self._epoch, rate)]
+        self._sleepers: dict[int, datetime] = {}
 
     @property
     def rate(self) -> float:
-        return self._rate
+        return self._paces[-1].rate
 
     @property
-    def epoch(self) -> datetime:
-        """The instant at which phone time and real time agree."""
-        return self._epoch
+    def paces(self) -> tuple[Pace, ...]:
+        """How phone time went: the first pace begins at the instant on which phone time and real time agree."""
+        return tuple(self._paces)
 
     def now(self) -> datetime:
-        return self._epoch + timedelta(seconds=(time.monotonic() - self._start) * self._rate)
+        return self.at(self._real(time.monotonic()))
 
     def at(self, real: datetime) -> datetime:
         """Phone time at the real instant `real`, such as a packet's capture time."""
-        return self._epoch + (real - self._epoch) * self._rate
+        return phone_time(self._paces, real)
 
     def wait(self, event: threading.Event, span: float) -> bool:
-        return event.wait(max(0.0, span) / self._rate)
+        until = self.now() + timedelta(seconds=span)
+        self._sleepers[threading.get_ident()] = until
+        try:
+            while (left := (until - self.now()).total_seconds()) > _SHORTEST:
+                if event.wait(min(left / self.rate, _SLICE)):
+                    return True
+            return event.is_set()
+        finally:
+            del self._sleepers[threading.get_ident()]
+
+    def idle_until(self) -> datetime | None:
+        """The earliest instant for which whoever lives by this clock has planned anything; None where that is not known."""
+        return None
+
+    def leap(self, span: float) -> None:
+        """Let `span` phone seconds be over at once, for whoever shares this clock."""
+        self._leap(span)
+
+    @property
+    def _wakes(self) -> datetime | None:
+        """When the first of those who wait in this process goes on; None where nobody waits."""
+        return min(tuple(self._sleepers.values()), default=None)
+
+    def _leap(self, span: float) -> float:
+        """Leap; the monotonic instant of it."""
+        since = time.monotonic()
+        real = self._real(since)
+        self._paces.append(Pace(real, self.at(real) + timedelta(seconds=span), self.rate))
+        return since
+
+    def _real(self, monotonic: float) -> datetime:
+        return self._epoch + timedelta(seconds=monotonic - self._start)
 
 
 class ManualClock:

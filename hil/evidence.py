@@ -15,10 +15,11 @@ import re
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hil.clock import Pace, phone_time
 from hil.errors import Misuse
 
 
@@ -36,6 +37,9 @@ class EventName(StrEnum):
     TIME_SERVED = "time served"
     SYSLOG = "syslog"
     LEASE = "dhcp lease"
+    TLS_HANDSHAKE = "tls handshake"
+    TLS_REQUEST = "tls request"
+    TLS_CLOSED = "tls closed"
     STRAY = "stray"
     REFERENCE = "reference"
     SETTLED = "settled"
@@ -94,7 +98,7 @@ class PlayedScenario(_Frozen):
 class SittingManifest(_Frozen):
     """What one sitting played on one phone, and what came of it."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     sitting: str
     confirms: str | None = None
     """The sitting whose deviation this one confirms, with the scenario alone."""
@@ -108,15 +112,16 @@ class SittingManifest(_Frozen):
     reference_address: str
     server_address: str
     rate: float
-    epoch: datetime
-    """The instant at which phone time and the capture's real time agree."""
+    """Phone seconds in one real second, but where time was hastened."""
+    paces: Annotated[tuple[Pace, ...], Field(min_length=1)]
+    """How phone time went by the capture's real time."""
     scenarios: tuple[PlayedScenario, ...]
     boots: tuple[BootManifest, ...]
     faults: tuple[str, ...]
 
     def phone_time(self, capture_time: datetime) -> datetime:
         """A capture's real time in phone time."""
-        return self.epoch + (capture_time - self.epoch) * self.rate
+        return phone_time(self.paces, capture_time)
 
     def save(self, folder: Path) -> None:
         """Write `manifest.json` in one step, so that a reader finds all of it or none."""

@@ -31,7 +31,10 @@ class Bench(Protocol):
 
     @property
     def clock(self) -> ScaledClock:
-        """The time that phones, reference, CA and SNTP of this bench share."""
+        """The time of the bench, which phones, references, CA and SNTP share where none leaps."""
+
+    def clock_of(self, phone: str, /) -> ScaledClock:
+        """The time in which the phone of that name lives; it may leap for that phone alone."""
 
     @property
     def state(self) -> Path:

@@ -23,6 +23,9 @@ class RealBench:
         self.clock = ScaledClock()
         self._outlets = Outlets(testbed)
 
+    def clock_of(self, _phone: str) -> ScaledClock:
+        return self.clock
+
     @property
     def state(self) -> Path:
         return self._outlets.state

@@ -64,8 +64,9 @@ def opened(
             )
         )
         for phone in bench.testbed.phones:
-            lab.place(phone.name, str(phone.address))
-            lab.place(f"{phone.name}.reference", str(phone.reference))
+            clock = bench.clock_of(phone.name)
+            lab.place(phone.name, str(phone.address), clock)
+            lab.place(f"{phone.name}.reference", str(phone.reference), clock)
         for port in recovered:
             lab.events.publish(EventName.RECOVERED, device=port.phone, port=port.port, since=port.at)
         if network.dhcp:
@@ -74,7 +75,6 @@ def opened(
             bench=bench,
             lab=lab,
             evidence=run / "evidence",
-            clock=bench.clock,
             times=bench.testbed.times,
             server_of_phones=Server(str(network.address), lab.http_port),
             recorder=recorder or recorder_on(bench),
@@ -118,7 +118,7 @@ def reference_phone(stage: Stage, phone: Phone, firmware: Firmware) -> Reference
         phone.identity,
         firmware,
         MemoryStore(),
-        stage.clock,
+        stage.bench.clock_of(phone.name),
         local_address=str(phone.reference),
         base_url=f"http://{phone.reference}:{stage.server_of_phones.http_port}/reference/{phone.name}/",
         report=report,

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from hil.bench.power import PowerFault, PowerPort
@@ -20,6 +21,7 @@ from hil.campaign.plan import PlannedBoot, PlannedSitting
 from hil.campaign.render import DOCUMENTED, Server, boot_files
 from hil.campaign.stage import Stage
 from hil.capture.recorder import CaptureSummary, Recorder
+from hil.clock import ScaledClock
 from hil.errors import LabFault
 from hil.evidence import BootManifest, EventName, PlayedScenario, SittingManifest
 from hil.identity import Firmware
@@ -29,6 +31,10 @@ from hil.settings.writer import phone_file_name
 
 _FIRMWARE = re.compile(r"AVAYA/(?P<model>J1\d\d)\w*-(?P<release>\d{1,4}(?:\.\d{1,4}){1,5})")
 _REFERENCE_JOIN = 30.0
+_LOOK = 1.5
+"""Phone seconds between looks whether time may leap."""
+_WAKING = 30.0
+"""Phone seconds that are left of an idle time after a leap, so that nobody wakes late."""
 _CLEARINGS = 3
 """Boots that may go by until a phone that restarts by itself is cleared."""
 _RESTART_SHOWS = 1.5
@@ -53,6 +59,8 @@ class _Reference:
     """The reference playing a boot beside the phone, and what went wrong with it."""
 
     thread: threading.Thread
+    ends: threading.Event = field(default_factory=threading.Event)
+    """Set where its boot is over: it renews nothing after."""
     fault: list[Exception] = field(default_factory=list)
 
 
@@ -70,6 +78,11 @@ class SittingPlayer:
     """Phone seconds from settings to the slowest answer in the sitting's boots so far."""
     _restarts: bool = False
     """Whether the phone was seen to restart by itself."""
+
+    @property
+    def clock(self) -> ScaledClock:
+        """The time in which this phone and its reference live."""
+        return self.stage.bench.clock_of(self.phone.name)
 
     @property
     def reference_device(self) -> str:
@@ -114,8 +127,8 @@ class SittingPlayer:
             address=str(self.phone.address),
             reference_address=str(self.phone.reference),
             server_address=self.stage.server_of_phones.host,
-            rate=self.stage.clock.rate,
-            epoch=self.stage.clock.epoch,
+            rate=self.stage.bench.testbed.rate,
+            paces=self.clock.paces,
             scenarios=tuple(
                 PlayedScenario(slot=slot, key=s.key, text=s.text, has_url=s.has_url) for slot, s in sitting.scenarios
             ),
@@ -156,18 +169,22 @@ class SittingPlayer:
                 events.publish(EventName.RECORDER_READY, device=self.phone.name)
                 since = events.cursor
                 self.port.on()
-                power_on = stage.clock.now()
+                power_on = self.clock.now()
                 events.publish(EventName.POWER_ON, device=self.phone.name)
                 beside = self._start_reference(reference) if boot.kind in ("main", "restart", "change") else None
                 self._say(sitting, index, boot, "boot and enrolment")
-                in_time = self._live(boot, since, held)
+                try:
+                    in_time = self._live(boot, since, held)
+                finally:
+                    if beside is not None:
+                        beside.ends.set()
                 if beside is not None:
                     self._join_reference(beside)
                 self._check_cancelled()
                 settled = events.cursor
                 self.port.off()
                 events.publish(EventName.POWER_OFF, device=self.phone.name)
-            ended = stage.clock.now()
+            ended = self.clock.now()
             happened = events.since(since)
             if boot.kind == "clear" and self._starts(events.since(settled)):
                 self._restarts, in_time = True, False
@@ -241,14 +258,15 @@ class SittingPlayer:
             own_file=f"/{phone_file_name(self.phone.identity)}",
             others=boot.kind != "clear" and len(slots) < len(boot.scenarios),
             patience=Patience(times.boot_limit, max(times.quiet, 2 * self._slowest)),
-            clock=stage.clock,
+            clock=self.clock,
             since=since,
             cancel=stage.cancel,
         )
         self._check_cancelled()
         self._slowest = max(self._slowest, ended.slowest)
         in_time = self._settle(since, clears=boot.kind == "clear") and ended.in_time
-        stage.clock.wait(stage.cancel, boot.lives_on)
+        if boot.lives_on:
+            self._pass_time(boot.lives_on)
         stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=in_time)
         return in_time
 
@@ -267,7 +285,7 @@ class SittingPlayer:
             self.phone.name,
             span,
             limit=times.boot_limit,
-            clock=stage.clock,
+            clock=self.clock,
             since=stage.lab.events.cursor,
             cancel=stage.cancel,
         )
@@ -287,10 +305,23 @@ class SittingPlayer:
         read = [e.at for e in happened if e.name is EventName.FILE_SERVED and e.details.get("path") == own_file]
         return [(at - power_on).total_seconds() for at in read] if power_on and read else [0.0]
 
+    def _pass_time(self, span: float) -> None:
+        """Let phone and reference live on for `span` phone seconds, with a leap over each time for which neither has plans."""
+        stage, clock = self.stage, self.clock
+        end = clock.now() + timedelta(seconds=span)
+        while not stage.cancel.is_set() and (left := (end - clock.now()).total_seconds()) > 0:
+            idle_until = clock.idle_until()
+            idle = 0.0 if idle_until is None else min(left, (idle_until - clock.now()).total_seconds())
+            if idle > 2 * _WAKING:
+                clock.leap(idle - _WAKING)
+            clock.wait(stage.cancel, min(left, _LOOK))
+        clock.wait(stage.cancel, stage.times.settle)  # for what has just begun
+        self._check_cancelled()
+
     def _start_reference(self, reference: ReferencePhone) -> _Reference:
         def boot() -> None:
             try:
-                reference.boot()
+                reference.live(reference.boot(), beside.ends)
             except Exception as error:  # noqa: BLE001  the thread's fault is raised where the boot is judged
                 beside.fault.append(error)
 
@@ -299,7 +330,7 @@ class SittingPlayer:
         return beside
 
     def _join_reference(self, beside: _Reference) -> None:
-        patience = _REFERENCE_JOIN + self.stage.times.boot_limit / self.stage.clock.rate
+        patience = _REFERENCE_JOIN + self.stage.times.boot_limit / self.stage.bench.testbed.rate
         beside.thread.join(patience)
         if beside.thread.is_alive():
             raise LabFault("the reference did not finish its boot", phone=self.phone.name, tried=f"{patience:.0f} s")

@@ -12,7 +12,6 @@ from hil.bench.bench import Bench
 from hil.bench.testbed import Phone, Times
 from hil.campaign.render import Server
 from hil.capture.recorder import Recorder
-from hil.clock import ScaledClock
 from hil.identity import Firmware
 from hil.reference.device import ReferencePhone
 from hil.services.lab import Lab
@@ -38,7 +37,6 @@ class Stage:
     bench: Bench
     lab: Lab
     evidence: Path
-    clock: ScaledClock
     times: Times
     server_of_phones: Server
     recorder: RecorderFactory

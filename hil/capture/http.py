@@ -57,7 +57,7 @@ class Reader:
 
     `begins` is told of each message once its head is read, and sets `keep` and, for a reply to HEAD, `bodiless`.
     `ends` is told of each message that is complete or will not become so (`whole` tells which).
-    `foreign` is true once what flows is known not to be HTTP; nothing is read from then on.
+    `recognised` is true once what flows is known to be HTTP, `foreign` once it is known not to be; nothing is read from then on.
     """
 
     def __init__(self, begins: Callable[[Message], None], ends: Callable[[Message], None], *, from_start: bool) -> None:
@@ -70,7 +70,7 @@ class Reader:
         self._state: Callable[[Reader], bool] = Reader._start  # not bound, or no reader would go before garbage is collected
         self._frame, self._time, self._first_frame = 0, 0, 0
         self.foreign = False
-        self.speaks_http = False
+        self.recognised = False
         self.exact = True  # false once missing bytes may have hidden whole messages
 
     @property
@@ -165,7 +165,7 @@ class Reader:
         return self._read_head(head)
 
     def _not_http(self) -> None:
-        if not self.speaks_http:
+        if not self.recognised:
             self.foreign = True
         self._buffer.clear()
         self._lose("")
@@ -189,7 +189,7 @@ class Reader:
             self._message = None
             self._not_http()
             return False
-        self.speaks_http = True
+        self.recognised = True
         for line in lines:
             name, _, value = line.decode("latin-1").partition(":")
             name, value = name.strip().lower(), value.strip()

@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from hil.capture.frames import FIN, RST, SYN, Segment
 from hil.capture.http import Message, Reader
@@ -18,7 +18,7 @@ from hil.capture.http import Message, Reader
 MAX_AHEAD = 64 * 2**20  # a segment further ahead than any window belongs to another connection
 MAX_HELD_BYTES = 4 * 2**20
 MAX_HELD = 4_096
-MAX_HELD_UNKNOWN = 64  # segments held before it is known that HTTP flows here
+MAX_HELD_UNKNOWN = 64  # segments held before it is known what flows here
 MAX_HELD_IN_ALL = 64 * 2**20
 HELD_OVERHEAD = 256  # bytes that one held segment costs beside its payload
 MAX_CONNECTIONS = 10_000
@@ -52,10 +52,38 @@ Report = Callable[[Round], None]
 Prepare = Callable[[Message], None]
 
 
-class Direction:
+class Sink(Protocol):
+    """What reads the bytes of one direction.
+
+    `lost` says that nothing is in progress and the next bytes need not wait for those before them, `recognised`
+    that what flows is what is read here.
+    """
+
+    recognised: bool
+
+    @property
+    def lost(self) -> bool: ...
+
+    def feed(self, data: bytes, frame: int, time: int) -> None:
+        """The next bytes in order, and the frame that brought them into order."""
+
+    def skip(self, count: int, /) -> None:
+        """That many bytes are missing here."""
+
+    def end(self, frame: int, time: int) -> None:
+        """The sender closed its direction in that frame."""
+
+    def stop(self, reason: str) -> None:
+        """Nothing more comes, for `reason`."""
+
+
+S = TypeVar("S", bound=Sink)
+
+
+class Direction(Generic[S]):
     """The bytes that one side sends, in order."""
 
-    def __init__(self, reader: Reader, gap: Callable[[int, int], None], first: int, budget: Budget) -> None:
+    def __init__(self, reader: S, gap: Callable[[int, int], None], first: int, budget: Budget) -> None:
         self.reader = reader
         self.first = first
         self._gap = gap
@@ -104,7 +132,7 @@ class Direction:
         self.reader.stop(reason)
 
     def _is_too_much(self) -> bool:
-        most = MAX_HELD if self.reader.speaks_http else MAX_HELD_UNKNOWN
+        most = MAX_HELD if self.reader.recognised else MAX_HELD_UNKNOWN
         return len(self._held) > most or self._held_bytes > MAX_HELD_BYTES or self._budget.held > MAX_HELD_IN_ALL
 
     def _deliver(self, payload: bytes, frame: int, time: int) -> None:
@@ -137,7 +165,7 @@ class Connection:
     def __init__(self, report: Report, stray: Callable[[str], None], prepare: Prepare, budget: Budget) -> None:
         self._report, self._stray, self._prepare = report, stray, prepare
         self._budget = budget
-        self._sides: dict[bytes, Direction] = {}
+        self._sides: dict[bytes, Direction[Reader]] = {}
         self._rounds: deque[Round] = deque()  # asked, not yet answered
         self._unasked: deque[Message] = deque()  # replies captured before their request
         self._answers: dict[int, Round] = {}  # reply in progress -> its round
@@ -149,7 +177,7 @@ class Connection:
         """Whether this connection is known not to speak HTTP."""
         for side in self._sides.values():
             if side.reader.foreign:
-                return not any(side.reader.speaks_http for side in self._sides.values())
+                return not any(side.reader.recognised for side in self._sides.values())
         return False
 
     def is_another(self, segment: Segment) -> bool:
@@ -171,7 +199,7 @@ class Connection:
         elif segment.flags & FIN and self._closed is None:
             self._closed = f"the connection was closed (frame {frame})"
 
-    def _open(self, segment: Segment) -> Direction:
+    def _open(self, segment: Segment) -> Direction[Reader]:
         source, destination, syn = segment.source, segment.destination, segment.flags & SYN
         self.started = self.started or bool(syn)
 
@@ -188,7 +216,7 @@ class Connection:
         return side
 
     def _gap(self, missing: int, frame: int) -> None:
-        if any(side.reader.speaks_http for side in self._sides.values()):
+        if any(side.reader.recognised for side in self._sides.values()):
             self._stray(f"frame {frame}: {missing} bytes beside it on its connection are missing from the capture")
 
     @property

@@ -10,7 +10,7 @@ from hil.errors import LabFault, Misuse
 from hil.judge.observation import Observation, Where
 from hil.judge.rules import RULES, Rule, Told
 from hil.judge.verdict import NotObserved, Verdict
-from hil.scenario import Issue
+from hil.scenario import Issue, PassTime, Scenario
 from hil.scep.messages import PkiStatus
 
 
@@ -85,8 +85,17 @@ def applicable(told: Told, restarts: bool) -> Iterable[str]:
     if told.scenario.deletes:
         return ()
     repeats = restarts and isinstance(told.scenario.ca[0], Issue)
-    left_out = {"challenges_sent"} | (set() if repeats else {"enrolments_after_restart"})
+    left_out = {"challenges_sent"} | (set() if repeats else {"enrolments_after_restart"}) | _of_renewal(told.scenario)
     return (fact for fact in RULES if fact not in left_out)
+
+
+def _of_renewal(scenario: Scenario) -> set[str]:
+    """The facts about renewal that a scenario cannot show: whose certificate is not backdated is not watched until it is due."""
+    first, *later = scenario.ca
+    if not (later and isinstance(first, Issue) and first.backdated and any(isinstance(s, PassTime) for s in scenario.steps)):
+        return {fact for fact in RULES if fact.startswith("renewal.")}
+    fails, succeeds = not isinstance(later[0], Issue), isinstance(later[-1], Issue)
+    return (set() if fails else {"renewal.intervals"}) | (set() if succeeds else {"renewal.attempts_after_success"})
 
 
 def require_sound_reference(reference: Observation, told: Told, *, restarts: bool) -> None:

@@ -6,12 +6,13 @@ RFC 8894 and RFC 2986. A group's `where` is the frame that shows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from hil.capture.transcript import Exchange
+from hil.judge.renewals import RenewalFacts, Validity, bursts
 from hil.judge.verdict import NotObserved
 from hil.scep.csr import Csr
 from hil.scep.messages import MessageType, PkiMessage, PkiStatus
@@ -189,11 +190,19 @@ class TimingFacts:
 class Observation:
     """The facts of one scenario on one device."""
 
-    def __init__(self, device: str, slot: int, seen: Iterable[Seen], nonces_of_others: Iterable[bytes] = ()) -> None:
+    def __init__(
+        self,
+        device: str,
+        slot: int,
+        seen: Iterable[Seen],
+        nonces_of_others: Iterable[bytes] = (),
+        validities: Callable[[], Mapping[str, Validity]] = dict,
+    ) -> None:
         self.device = device
         self.slot = slot
         self.seen = tuple(seen)
         self._nonces_of_others = tuple(nonces_of_others)
+        self._validities = validities
         self.mates: tuple[Observation, ...] = ()
 
     def __repr__(self) -> str:
@@ -299,3 +308,16 @@ class Observation:
         if first.idle is None or first.since_settings is None or seen.since_settings is None:
             raise NotObserved(f"{self.device}: SCEP contact before any settings file was read")
         return TimingFacts(first.idle, first.since_settings, seen.since_settings, seen.since_power_on, first.where)
+
+    @cached_property
+    def renewal(self) -> RenewalFacts:
+        """What became of the first certificate that the CA granted."""
+        if not self.granted:
+            raise NotObserved(f"{self.device}: holds no certificate in slot {self.slot} that could be renewed")
+        first = self.granted[0]
+        request = first.exchange.request
+        validity = self._validities().get(request.transaction_id or "") if request else None
+        if request is None or validity is None:
+            raise NotObserved(f"{self.device}: the CA's answer in frame {first.exchange.reply_frame} is in no log of the CA")
+        later = [seen for seen in self.seen if seen.time > first.time]
+        return RenewalFacts(self.device, validity, request, self.ca.identifier, bursts(later))

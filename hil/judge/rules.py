@@ -26,6 +26,16 @@ request; a phone that leaves enrolment to a later timer is an order of magnitude
 """
 
 
+EARLY_PART = 0.00001
+"""The part of a validity by which a renewal may come early: five minutes of a year, for clocks that are told the time by SNTP."""
+
+DAY_HOURS, EARLY_HOURS = 24.0, 0.25
+"""Hours between attempts, and how much less still counts: a busy PC of a virtual bench may take seconds to send what was due.
+
+How late an attempt may be no document says; one that is later by half an interval is missing.
+"""
+
+
 @dataclass(frozen=True)
 class Told:
     """What a device was told for one scenario: the profile that the documents make of the files it was served."""
@@ -62,6 +72,18 @@ def _enrolments_after_restart(told: Told) -> int:
     changes = [dict(step.settings) for step in told.scenario.steps if isinstance(step, ChangeSettings)]
     values = [change["DELETE_SCEP_CERT"] for change in changes if "DELETE_SCEP_CERT" in change]
     return sum(before == "1" and after == "0" for before, after in pairwise(values))
+
+
+def _due(told: Told) -> float:
+    return told.asked.renew_percent / 100
+
+
+def _not_before(seen: object, due: object) -> bool:
+    return isinstance(seen, float) and isinstance(due, float) and seen >= due - EARLY_PART
+
+
+def _daily(seen: object, _: object) -> bool:
+    return isinstance(seen, tuple) and bool(seen) and all(DAY_HOURS - EARLY_HOURS <= hours < 1.5 * DAY_HOURS for hours in seen)
 
 
 def _at_most(seen: object, limit: object) -> bool:
@@ -111,6 +133,31 @@ _TABLE: tuple[Rule, ...] = (
     Rule("timing.contact_after_settings", "baseline", "no document gives a figure"),
     Rule("timing.request_after_settings", "baseline", "no document gives a figure"),
     Rule("timing.request_after_power_on", "baseline", "no document gives a boot time"),
+    Rule(
+        "renewal.validity_passed",
+        "documented",
+        "SCEP page, MYCERTRENEW",
+        _due,
+        holds=_not_before,
+        reason="not before that part of the validity has passed; how soon after, no document says",
+    ),
+    Rule(
+        "renewal.intervals",
+        "documented",
+        "SCEP page, MYCERTRENEW",
+        lambda _: "24 hours each",
+        holds=_daily,
+        reason=f"at most {EARLY_HOURS:g} h less, and no attempt missing",
+    ),
+    Rule("renewal.attempts_after_success", "documented", "SCEP page, MYCERTRENEW", lambda _: 0),
+    Rule("renewal.same_subject", "documented", "SCEP page, note on renewal", lambda _: True),
+    Rule("renewal.same_key_bits", "documented", "SCEP page, note on renewal", lambda _: True),
+    Rule("renewal.same_cipher", "documented", "SCEP page, note on renewal", lambda _: True),
+    Rule("renewal.same_ca_identifier", "documented", "SCEP page, note on renewal", lambda _: True),
+    Rule("renewal.message_type", "baseline", "no document says RenewalReq or PKCSReq"),
+    Rule("renewal.signer", "baseline", "no document says which certificate signs a renewal"),
+    Rule("renewal.key_is_new", "baseline", "no document says whether standard renewal keeps the key"),
+    Rule("renewal.challenges", "baseline", "no document says whether a renewal carries a challenge"),
     Rule("enrolments_after_restart", "documented", "SCEP page, note on an installed certificate", _enrolments_after_restart),
 )
 

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil.capture.transcript import Exchange, Fetch, Transcript, read_capture
-from hil.evidence import SCEP_PATH, BootManifest, SittingManifest
+from hil.evidence import SCEP_PATH, BootManifest, SittingManifest, read_events
 from hil.identity import Firmware, Identity
 from hil.judge.observation import Observation, Seen
+from hil.judge.renewals import Validity
 from hil.judge.rules import DURING_BOOT_SECONDS, Told
 from hil.judge.verdict import Inconclusive
 from hil.scenario import Scenario
@@ -53,9 +54,10 @@ class Boot:
 
     def phone_time(self, capture_time: datetime, sitting: SittingManifest) -> datetime:
         """A capture's real time in phone time, anchored to the first SNTP reply in the capture if there is one."""
+        told = sitting.phone_time(capture_time)
         for reply in self.transcript.time_replies:
-            return reply.transmit + (capture_time - reply.time) * sitting.rate
-        return sitting.phone_time(capture_time)
+            return reply.transmit + (told - sitting.phone_time(reply.time))
+        return told
 
 
 @dataclass
@@ -137,7 +139,7 @@ class Sitting:
 
     def _require_watched(self, boot: Boot, seconds: float, remedy: str) -> None:
         read = max(fetch.reply_time for fetch in self._settings_read(boot, self.phone) if fetch.reply_time)
-        given = ((boot.transcript.last or read) - read).total_seconds() * self.manifest.rate
+        given = self._between(read, boot.transcript.last or read)
         if given < seconds:
             where = f"{self.manifest.sitting}, boot {boot.manifest.index}"
             raise Inconclusive(f"{where}: power went off {given:.0f} s after the settings were read; {remedy}")
@@ -171,7 +173,19 @@ class Sitting:
             for seen in theirs
             if other == device and other_slot != slot and seen.exchange.request is not None
         ]
-        return Observation(device, slot, mine, [nonce for nonce in nonces if nonce])
+        return Observation(device, slot, mine, [nonce for nonce in nonces if nonce], lambda: self._validities)
+
+    @cached_property
+    def _validities(self) -> Mapping[str, Validity]:
+        """When the certificates that the CA issued are valid, by the transactionID of their request."""
+        found: dict[str, Validity] = {}
+        for boot in self.manifest.boots:
+            for event in read_events(self.folder / boot.events):
+                told = event["details"]
+                if isinstance(told, dict) and told.get("not_before"):
+                    began, ends = (datetime.fromisoformat(told[name]) for name in ("not_before", "not_after"))
+                    found.setdefault(str(told["transaction_id"]), Validity(began, ends))
+        return found
 
     @cached_property
     def _kinds(self) -> Mapping[int, str]:
@@ -229,6 +243,10 @@ class Sitting:
             if obtained and self.speaker(boot, fetch) == device:
                 yield fetch
 
+    def _between(self, earlier: datetime, later: datetime) -> float:
+        """Phone seconds between two capture times."""
+        return (self.manifest.phone_time(later) - self.manifest.phone_time(earlier)).total_seconds()
+
     def _seen(self, boot: Boot, exchange: Exchange, device: str) -> Seen:
         manifest = self.manifest
         read = [fetch.reply_time for fetch in self._settings_read(boot, device)]
@@ -236,7 +254,7 @@ class Sitting:
 
         def since_last(instants: Iterable[datetime | None]) -> float | None:
             before = [instant for instant in instants if instant is not None and instant < exchange.request_time]
-            return (exchange.request_time - max(before)).total_seconds() * manifest.rate if before else None
+            return self._between(max(before), exchange.request_time) if before else None
 
         time = boot.phone_time(exchange.request_time, manifest)
         since_power_on = (time - boot.manifest.power_on).total_seconds()

@@ -13,12 +13,13 @@ from hil.clock import Clock
 from hil.identity import Firmware, Identity
 from hil.reference.decisions import AskUser, Blocked, Decision, Delete, Enrol, Hold, Idle, boot_plan
 from hil.reference.files import FileClient, user_agent
+from hil.reference.renewal import Standing, next_renewal
 from hil.reference.store import CertificateStore, Held
-from hil.scep.client import Client, Issued, Outcome, Pending, Rejected, ReplyRefused, ServerView
+from hil.scep.client import Client, Holder, Issued, Outcome, Pending, Rejected, ReplyRefused, ServerView
 from hil.scep.csr import build_csr
 from hil.scep.http import ScepHttpError, Transport, TransportFault
 from hil.settings.interpret import Interpretation, interpret
-from hil.settings.profiles import Profile
+from hil.settings.profiles import Profile, profiles
 
 START_FILE = "J100Supgrade.txt"
 POLL_INTERVAL = 30.0
@@ -26,6 +27,9 @@ POLL_INTERVAL = 30.0
 
 POLL_LIMIT = 600.0
 """Phone seconds after which a boot goes on with the request still pending."""
+
+_FOR_EVER = 3e9
+"""Phone seconds, a century: nothing is planned."""
 
 Plan = Callable[[Interpretation, Identity, CertificateStore, datetime], tuple[Decision, ...]]
 Report = Callable[[str, Mapping[str, object]], None]
@@ -130,6 +134,31 @@ class ReferencePhone:
         self._step("idle")
         return BootReport(interpretation, deleted, tuple(slots), cancelled=self._cancel.is_set())
 
+    def live(self, booted: BootReport, ends: threading.Event) -> tuple[SlotOutcome, ...]:
+        """Renew what the slots hold as it falls due, until `ends` is set; what came of each attempt, in their order."""
+        known = {profile.slot: profile for profile in profiles(booted.interpretation, self._identity)}
+        tried: dict[int, datetime] = {}
+        outcomes: list[SlotOutcome] = []
+        while not ends.is_set():
+            held = [one for one in self._store.all() if one.slot in known and one.url == known[one.slot].url]
+            standings = [Standing(h.slot, h.certificate, known[h.slot].renew_percent, tried.get(h.slot)) for h in held]
+            renewal = next_renewal(standings)
+            if renewal is None:
+                self._clock.wait(ends, _FOR_EVER)
+                break
+            if self._clock.wait(ends, (renewal.at - self._clock.now()).total_seconds()):
+                break
+            outcome = self._renew(known[renewal.slot])
+            outcomes.append(outcome)
+            tried[renewal.slot] = outcome.began
+        return tuple(outcomes)
+
+    def _renew(self, profile: Profile) -> SlotOutcome:
+        began = self._clock.now()
+        holder = self._store.held(profile.slot)
+        result = self._ask(profile, (holder.certificate, holder.key)) if holder else None
+        return SlotOutcome(Enrol(profile), result, began, self._clock.now())
+
     def _read_settings(self) -> Interpretation:
         with FileClient(self._base_url, self._agent, local_address=self._local_address) as files:
 
@@ -141,27 +170,31 @@ class ReferencePhone:
 
     def _carry_out(self, decision: Enrol | Hold | Blocked | AskUser | Idle) -> SlotOutcome:
         began = self._clock.now()
-        result = self._enrol(decision.profile) if isinstance(decision, Enrol) else None
+        result = self._ask(decision.profile) if isinstance(decision, Enrol) else None
         return SlotOutcome(decision, result, began, self._clock.now())
 
-    def _enrol(self, profile: Profile) -> Outcome | Failed:
+    def _ask(self, profile: Profile, holder: Holder | None = None) -> Outcome | Failed:
+        """Enrol, or renew what `holder` is."""
         try:
             with Transport(profile.url, local_address=self._local_address, user_agent=self._agent) as transport:
-                return self._run(profile, Client(transport, clock=self._clock))
+                return self._run(profile, Client(transport, clock=self._clock), holder)
         except (ScepHttpError, TransportFault, ReplyRefused) as failure:
             self._step("enrolment failed", slot=profile.slot, reason=str(failure))
             return Failed(str(failure))
 
-    def _run(self, profile: Profile, client: Client) -> Outcome:
-        """One enrolment from key to installed certificate, polled as long as it is pending."""
+    def _run(self, profile: Profile, client: Client, holder: Holder | None) -> Outcome:
+        """From a new key to the installed certificate, polled as long as it is pending."""
         self._step("generate key", slot=profile.slot, bits=profile.key_bits)
         key = rsa.generate_private_key(65537, profile.key_bits)
         self._step("discover", slot=profile.slot, ca_identifier=profile.ca_identifier)
         server = client.discover(profile.ca_identifier)
         digest = digest_for(server)
         csr = build_csr(key, profile.subject, challenge_password=profile.challenge_password, digest=digest)
-        self._step("enrol", slot=profile.slot, subject=profile.common_name)
-        outcome = client.enrol(csr, key, server=server, cipher=profile.cipher, digest=digest)
+        self._step("enrol" if holder is None else "renew", slot=profile.slot, subject=profile.common_name)
+        if holder is None:
+            outcome = client.enrol(csr, key, server=server, cipher=profile.cipher, digest=digest)
+        else:
+            outcome = client.renew(csr, key, holder, server=server, cipher=profile.cipher, digest=digest)
         outcome = self._poll(profile, client, outcome)
         match outcome:
             case Issued():

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -33,7 +34,9 @@ from hil.scep.csr import Csr
 
 AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 EXTENDED_KEY_USAGE = "2.5.29.37"
-_CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+SUBJECT_ALT_NAME = "2.5.29.17"
+_SERVER_AUTH, _CLIENT_AUTH = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"
+_DNS_NAME, _IP_ADDRESS = 0x82, 0x87
 _KEY, _CERTIFICATE, _CHAIN = "ca.key", "ca.pem", "chain.pem"
 _RA_KEY, _RA_CERTIFICATE = "ra.key", "ra.pem"
 _RECEIVER_KEY, _RECEIVER_CERTIFICATE = "ra-encryption.key", "ra-encryption.pem"
@@ -149,11 +152,30 @@ class Authority:
             not_after=not_after,
             public_key_der=csr.public_key_der,
             extensions=(
-                *_END_ENTITY_EXTENSIONS,
+                *_end_entity(_CLIENT_AUTH),
                 *_key_identifiers(csr.public_key_der, self.certificate.public_key_der),
             ),
             key=self.key,
             digest=digest,
+        )
+
+    def issue_server(self, public_key_der: bytes, addresses: Sequence[str], dns_names: Sequence[str] = ()) -> Certificate:
+        """A TLS server's certificate, valid as long as the CA's own; subjectAltName has an entry for each address and name."""
+        alternatives = [asn1.tlv(_IP_ADDRESS, ip_address(address).packed) for address in addresses]
+        alternatives += [asn1.tlv(_DNS_NAME, name.encode("ascii")) for name in dns_names]
+        return write_certificate(
+            subject_der=names.write_name((("CN", [*dns_names, *addresses][0]),)),
+            issuer_der=self.certificate.subject_der,
+            serial=new_serial(),
+            not_before=self.certificate.not_before,
+            not_after=self.certificate.not_after,
+            public_key_der=public_key_der,
+            extensions=(
+                *_end_entity(_SERVER_AUTH),
+                write_extension(SUBJECT_ALT_NAME, asn1.sequence(*alternatives)),
+                *_key_identifiers(public_key_der, self.certificate.public_key_der),
+            ),
+            key=self.key,
         )
 
     def save(self, folder: Path) -> None:
@@ -209,11 +231,12 @@ def _bits(*usages: str) -> bytes:
     return asn1.bit_string(bytes((value,)), unused=7 - max(places[usage] for usage in usages))
 
 
-_END_ENTITY_EXTENSIONS = (
-    write_extension(BASIC_CONSTRAINTS, asn1.sequence(), critical=True),
-    write_extension(KEY_USAGE, _bits("digitalSignature", "keyEncipherment"), critical=True),
-    write_extension(EXTENDED_KEY_USAGE, asn1.sequence(asn1.oid(_CLIENT_AUTH))),
-)
+def _end_entity(purpose: str) -> Sequence[bytes]:
+    return (
+        write_extension(BASIC_CONSTRAINTS, asn1.sequence(), critical=True),
+        write_extension(KEY_USAGE, _bits("digitalSignature", "keyEncipherment"), critical=True),
+        write_extension(EXTENDED_KEY_USAGE, asn1.sequence(asn1.oid(purpose))),
+    )
 
 
 def _key_identifiers(subject_public_key: bytes, issuer_public_key: bytes) -> Sequence[bytes]:
@@ -224,13 +247,17 @@ def _key_identifiers(subject_public_key: bytes, issuer_public_key: bytes) -> Seq
     )
 
 
-def _write_key(path: Path, key: RSAPrivateKey) -> None:
-    pem = key.private_bytes(
+def key_to_pem(key: RSAPrivateKey) -> bytes:
+    """The private key in PEM, not encrypted."""
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
+
+
+def _write_key(path: Path, key: RSAPrivateKey) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         os.fchmod(file.fileno(), 0o600)
-        file.write(pem)
+        file.write(key_to_pem(key))
 
 
 def _write_certificates(path: Path, certificates: Sequence[Certificate]) -> None:

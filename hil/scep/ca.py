@@ -341,6 +341,8 @@ class CaService:
             fail_info=None if decision.fail_info is None else decision.fail_info.name,
             subject=decision.subject,
             serial=f"{issued.serial:x}" if issued else None,
+            not_before=issued.not_before if issued else None,
+            not_after=issued.not_after if issued else None,
             issued_der=issued.der if issued else None,
             problem=decision.text,
             scripted=shown(script),

@@ -24,6 +24,8 @@ class LedgerEntry:
     fail_info: str | None = None
     subject: str | None = None
     serial: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
     issued_der: bytes | None = None
     problem: str | None = None
     scripted: str | None = None

@@ -57,6 +57,7 @@ class EventStream:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._clocks: dict[str, Clock] = {}
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._waiters: set[threading.Event] = set()
@@ -67,10 +68,18 @@ class EventStream:
         """Where the next event will stand."""
         return len(self._events)
 
+    def keep_time(self, device: str, clock: Clock) -> None:
+        """From now on events of `device` happen at the time of its own clock."""
+        self._clocks[device] = clock
+
+    def clock_of(self, device: str | None) -> Clock:
+        """The clock that `device` lives by, the bench's where it has none of its own."""
+        return self._clocks.get(device, self._clock) if device else self._clock
+
     def publish(self, name: EventName, /, *, device: str | None = None, slot: int | None = None, **details: Scalar) -> Event:
         """Append an event that happens now. Details never carry a secret."""
         with self._lock:
-            event = Event(self._clock.now(), datetime.now(UTC), name, device, slot, details)
+            event = Event(self.clock_of(device).now(), datetime.now(UTC), name, device, slot, details)
             self._events.append(event)
             for log in self._logs:
                 log.write(event)
@@ -92,7 +101,7 @@ class EventStream:
     ) -> Event | None:
         """The first event from `since` on that fulfils `predicate`.
 
-        None when `span` phone seconds have passed, or `cancel` is set, before there was one.
+        None when `span` seconds of the bench's clock have passed, or `cancel` is set, before there was one.
         """
         reader = self.subscribe(since)
         deadline = self._clock.now() + timedelta(seconds=span)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 towards phones: Content-Length and `Connection: close` on every answer, each request an event.
+"""HTTP/1.1 towards phones: Content-Length and, but where connections are kept, `Connection: close` on every answer.
 
 A sibling of the J100 takes nothing else from a file server (observed on a 9611G).
 """
@@ -9,15 +9,16 @@ import asyncio
 import logging
 import socket
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
 from hil.evidence import EventName
-from hil.services.events import EventStream
+from hil.services.events import EventStream, Scalar
 from hil.services.web import Call, Reply, Served, Site
 from hil.services.wire import Course, Delivery, course_of
 
@@ -28,6 +29,9 @@ PATIENCE = 60.0
 """Real seconds for a request's body to arrive, and for a scripted answer's next octets to be taken."""
 
 _LONGEST_USER_AGENT = 256
+LONGEST_SILENCE = 14_400.0
+"""Real seconds that a connection may stay open between two requests."""
+
 _SHUTDOWN = 1.0
 
 
@@ -38,22 +42,31 @@ class Routes:
     scep: Site
     files: Site
 
-    def site(self, call: Call) -> Site:
-        """Who answers `call`."""
-        return self.scep if call.path.startswith("/scep/") else self.files
+    async def answer(self, call: Call) -> Served:
+        """The answer of the site that `call` is for."""
+        return await (self.scep if call.path.startswith("/scep/") else self.files).answer(call)
 
 
 class HttpServer:
-    """Serves the routes on listening sockets, in the event loop that starts it.
+    """Serves a site on listening sockets, in the event loop that starts it; scripts let an answer take phone time.
 
-    `rate` is phone seconds in one real second, for scripts that let an answer take its time.
+    `keeps` lets a connection stay open for more requests. `details` stand in each event too.
     """
 
-    def __init__(self, routes: Routes, events: EventStream, *, patience: float = PATIENCE, rate: float = 1.0) -> None:
-        self._routes = routes
+    def __init__(
+        self,
+        site: Site,
+        events: EventStream,
+        *,
+        patience: float = PATIENCE,
+        keeps: bool = False,
+        details: Mapping[str, Scalar] = MappingProxyType({}),
+    ) -> None:
+        self._site = site
         self._events = events
         self._patience = patience
-        self._rate = rate
+        self._keeps = keeps
+        self._details = details
         self._deliveries: set[asyncio.Task[None]] = set()
         self._runner: web.ServerRunner | None = None
 
@@ -61,11 +74,24 @@ class HttpServer:
         """Take connections from each of `listeners`."""
         logger = logging.Logger("hil.services.http")
         logger.addHandler(_FaultLog(self._events))
-        server = web.Server(self._handle, logger=logger, access_log=None, max_line_size=LONGEST_LINE, max_field_size=LONGEST_LINE)
+        server = web.Server(
+            self._handle,
+            logger=logger,
+            access_log=None,
+            keepalive_timeout=LONGEST_SILENCE,
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
+        )
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
         await self._runner.setup()
         for listener in listeners:
             await web.SockSite(self._runner, listener).start()
+
+    def speaker(self) -> asyncio.Protocol:
+        """What speaks HTTP on a connection that was made elsewhere; once started."""
+        if self._runner is None or self._runner.server is None:
+            raise RuntimeError("the HTTP server has not started")
+        return self._runner.server()
 
     async def stop(self) -> None:
         """Close the listener and what is still open, within a bound."""
@@ -88,7 +114,7 @@ class HttpServer:
             served = _unread(400, "body broken off")
         else:
             call = replace(call, body=body)
-            served = await self._routes.site(call).answer(call)
+            served = await self._site.answer(call)
         if served.script is not None:
             return await self._deliver(request, call, served, course_of(served.reply, served.script, call.target))
         return await self._send(request, call, served)
@@ -96,7 +122,7 @@ class HttpServer:
     async def _deliver(self, request: web.BaseRequest, call: Call, served: Served, course: Course) -> web.StreamResponse:
         """Have the answer fare as its script says, past the HTTP library; the event tells how far it came."""
         delivery = Delivery(course)
-        play = delivery.play(request.transport, rate=self._rate, patience=self._patience)
+        play = delivery.play(request.transport, rate=self._events.clock_of(served.device).rate, patience=self._patience)
         task = asyncio.ensure_future(play)
         self._deliveries.add(task)
         try:
@@ -112,7 +138,8 @@ class HttpServer:
         response = web.Response(status=reply.status, body=reply.body, headers={"Content-Type": reply.content_type})
         response.headers.extend(reply.fields)
         response.headers.setdefault("Server", "j100-hil")
-        response.force_close()
+        if not self._keeps:
+            response.force_close()
         sent = True
         try:
             await response.prepare(request)
@@ -134,6 +161,7 @@ class HttpServer:
             size=size,
             user_agent=call.user_agent,
             sent=sent,
+            **self._details,
             **served.details,
         )
 

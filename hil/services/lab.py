@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from hil.clock import Clock
-from hil.errors import LabFault
+from hil.errors import LabFault, Misuse
 from hil.evidence import EventName
 from hil.scenario import Answer, Issue
 from hil.scep.authority import Authority
@@ -29,6 +29,8 @@ from hil.services.roster import Roster
 from hil.services.scep import CaDesk, ScepSite
 from hil.services.sntp import SntpServer
 from hil.services.syslog import SyslogServer
+from hil.services.tls.handshake import Credentials
+from hil.services.tls.services import SERVICES, TlsServices
 from hil.services.upstream import Upstream
 
 Sockets = Mapping[str, Sequence[socket.socket]]
@@ -38,11 +40,13 @@ _CA_THREADS = 4
 
 
 class Lab:
-    """Settings files, SCEP, SNTP and syslog for the devices of one bench; a context manager.
+    """Settings files, SCEP, SNTP, syslog and services over TLS for the devices of one bench; a context manager.
 
     They listen on each address of `hosts` and on no other. Port 0 takes a free one; None leaves the
-    server out. `state` is the folder of the CA ledger and of what passes to real CAs. Files, scripts
-    and addresses may be changed at any time, from any thread.
+    server out. `tls` has the port of each service over TLS that is wanted (`SERVICES`); their
+    certificate, under `authority`, is for `hosts` and `dns_names`. `state` is the folder of the CA
+    ledger and of what passes to real CAs. Files, scripts and addresses may be changed at any time,
+    from any thread.
     """
 
     def __init__(
@@ -55,11 +59,19 @@ class Lab:
         http_port: int = 0,
         sntp_port: int | None = None,
         syslog_port: int | None = None,
+        tls: Mapping[str, int] | None = None,
+        dns_names: Sequence[str] = (),
     ) -> None:
+        unknown = sorted(set(tls or ()) - set(SERVICES))
+        if unknown:
+            raise Misuse(f"no service {unknown[0]} over TLS", key="tls", remedy=f"use some of {', '.join(SERVICES)}")
         self._clock = clock
         self._authority = authority
         self._hosts = tuple(hosts)
+        self._dns_names = tuple(dns_names)
+        self._tls_ports = dict(tls or {})
         self._wanted = {"http": http_port, "sntp": sntp_port, "syslog": syslog_port}
+        self._wanted |= {_over_tls(service): port for service, port in self._tls_ports.items()}
         self._ports: dict[str, int] = {}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -73,6 +85,7 @@ class Lab:
         self._pool = ThreadPoolExecutor(_CA_THREADS, thread_name_prefix="ca")
         self._files = FileShelf(self.roster)
         self._scep = ScepSite(self.events, self.roster, self.ledger)
+        self._tls = TlsServices(self.events, self.roster, self._files)
 
     def __enter__(self) -> Lab:
         self.start()
@@ -96,9 +109,22 @@ class Lab:
         """UDP port of the syslog receiver, once started."""
         return self._port("syslog")
 
-    def place(self, device: str, address: str) -> None:
-        """From now on `device` speaks from `address` only; from elsewhere what asks for its things is a stray."""
+    def tls_port(self, service: str) -> int:
+        """TCP port of a service over TLS, once started."""
+        return self._port(_over_tls(service))
+
+    def log_keys(self, file: Path, devices: Collection[str]) -> AbstractContextManager[None]:
+        """While this lasts, append to `file` the secrets of TLS connections that `devices` open, as tshark reads them."""
+        return self._tls.key_logs.to(file, devices)
+
+    def place(self, device: str, address: str, clock: Clock | None = None) -> None:
+        """From now on `device` speaks from `address` only; from elsewhere what asks for its things is a stray.
+
+        With a `clock` of its own it is told that time, and its CA lives by it.
+        """
         self.roster.place(device, address)
+        if clock is not None:
+            self.events.keep_time(device, clock)
 
     def publish(self, device: str, root: str, files: Mapping[str, bytes]) -> None:
         """Offer `files` to `device` under the URL directory `root` (`/`, `/reference/j179-2/`), in place of its former set."""
@@ -120,7 +146,7 @@ class Lab:
         service = CaService(
             self._authority,
             signer or issue(self._authority),
-            clock=self._clock,
+            clock=self.events.clock_of(device),
             capabilities=capabilities,
             script=answers,
         )
@@ -145,7 +171,9 @@ class Lab:
         """
         folder = self._state / "proxy" / f"{device}-{slot}"
         recording = self._recordings.setdefault((device, slot), Recording(folder))
-        desk = ProxyDesk(upstream, recording, clock=self._clock, pool=self._pool, script=answers, speaker=speaker)
+        desk = ProxyDesk(
+            upstream, recording, clock=self.events.clock_of(device), pool=self._pool, script=answers, speaker=speaker
+        )
         self._scep.seat(device, slot, desk)
 
     def start(self) -> None:
@@ -196,8 +224,13 @@ class Lab:
     async def _serve(self, sockets: Sockets, ready: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(self._note_fault)
-        http = HttpServer(Routes(self._scep, self._files), self.events, rate=self._clock.rate)
+        http = HttpServer(Routes(self._scep, self._files), self.events)
         await http.start(sockets["http"])
+        if self._tls_ports:
+            await self._tls.start(
+                {service: sockets[_over_tls(service)] for service in self._tls_ports},
+                Credentials(self._authority, self._hosts, self._dns_names),
+            )
         datagrams = [(self._sntp, sock) for sock in sockets.get("sntp", ())]
         datagrams += [(self._syslog, sock) for sock in sockets.get("syslog", ())]
         udp = [(await self._loop.create_datagram_endpoint(server, sock=sock))[0] for server, sock in datagrams]
@@ -205,10 +238,11 @@ class Lab:
         await self._stopping.wait()
         for transport in udp:
             transport.close()
+        await self._tls.stop()
         await http.stop()
 
     def _sntp(self) -> asyncio.DatagramProtocol:
-        return SntpServer(self._clock, self.events, self.roster)
+        return SntpServer(self.events, self.roster)
 
     def _syslog(self) -> asyncio.DatagramProtocol:
         return SyslogServer(self.events, self.roster)
@@ -227,9 +261,13 @@ def _bind_all(service: str, hosts: Sequence[str], port: int) -> Iterator[socket.
         yield sock
 
 
+def _over_tls(service: str) -> str:
+    return f"{service} over TLS"
+
+
 def _bind(service: str, host: str, port: int) -> socket.socket:
-    """A bound socket for `service`: TCP listening for HTTP, UDP for the rest."""
-    kind = socket.SOCK_STREAM if service == "http" else socket.SOCK_DGRAM
+    """A bound socket for `service`: UDP for SNTP and syslog, TCP listening for the rest."""
+    kind = socket.SOCK_DGRAM if service in ("sntp", "syslog") else socket.SOCK_STREAM
     sock = socket.socket(socket.AF_INET, kind)
     try:
         if kind == socket.SOCK_STREAM:

@@ -122,6 +122,8 @@ def _facts(entry: LedgerEntry) -> dict[str, Scalar]:
         "fail_info": entry.fail_info,
         "subject": entry.subject,
         "serial": entry.serial,
+        "not_before": entry.not_before.isoformat() if entry.not_before else None,
+        "not_after": entry.not_after.isoformat() if entry.not_after else None,
         "problem": entry.problem,
         "scripted": entry.scripted,
     }

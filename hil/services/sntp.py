@@ -7,7 +7,6 @@ import struct
 from datetime import UTC, datetime
 from typing import cast
 
-from hil.clock import Clock
 from hil.evidence import EventName
 from hil.services.events import EventStream
 from hil.services.roster import Roster
@@ -36,10 +35,9 @@ def sntp_answer(request: bytes, received: datetime, sent: datetime) -> bytes | N
 
 
 class SntpServer(asyncio.DatagramProtocol):
-    """Answers on one UDP socket in the clock's phone time."""
+    """Answers on one UDP socket in the time of whoever asks."""
 
-    def __init__(self, clock: Clock, events: EventStream, roster: Roster) -> None:
-        self._clock = clock
+    def __init__(self, events: EventStream, roster: Roster) -> None:
         self._events = events
         self._roster = roster
         self._transport: asyncio.DatagramTransport | None = None
@@ -48,14 +46,15 @@ class SntpServer(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        received = self._clock.now()
-        answer = sntp_answer(data, received, self._clock.now())
+        device = self._roster.resident(addr[0])
+        clock = self._events.clock_of(device)
+        received = clock.now()
+        answer = sntp_answer(data, received, clock.now())
         client = f"{addr[0]}:{addr[1]}"
         if answer is None or self._transport is None:
             self._events.publish(EventName.STRAY, client=client, reason="not an SNTP client's packet", size=len(data))
             return
         self._transport.sendto(answer, addr)
-        device = self._roster.resident(addr[0])
         self._events.publish(EventName.TIME_SERVED, device=device, client=client, told=received.isoformat())
 
     def error_received(self, exc: Exception) -> None:

@@ -25,6 +25,12 @@ def read_syslog(data: bytes) -> tuple[int | None, str]:
     return (int(match[1]) if match else None), text.translate(_CONTROLS).strip()[:LONGEST_TEXT]
 
 
+def publish_syslog(events: EventStream, device: str | None, client: str, message: bytes) -> None:
+    """Make the message of `client`, an address and port, an event."""
+    priority, text = read_syslog(message)
+    events.publish(EventName.SYSLOG, device=device, client=client, priority=priority, text=text, size=len(message))
+
+
 class SyslogServer(asyncio.DatagramProtocol):
     """Publishes each datagram as an event of the device that lives at its source address."""
 
@@ -33,11 +39,7 @@ class SyslogServer(asyncio.DatagramProtocol):
         self._roster = roster
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        priority, text = read_syslog(data)
-        device = self._roster.resident(addr[0])
-        self._events.publish(
-            EventName.SYSLOG, device=device, client=f"{addr[0]}:{addr[1]}", priority=priority, text=text, size=len(data)
-        )
+        publish_syslog(self._events, self._roster.resident(addr[0]), f"{addr[0]}:{addr[1]}", data)
 
     def error_received(self, exc: Exception) -> None:
         self._events.publish(EventName.FAULT, text=f"syslog: {exc}")

@@ -26,6 +26,7 @@ from hil.bench.state import make_private
 from hil.bench.testbed import Phone, Testbed
 from hil.clock import ScaledClock
 from hil.errors import LabFault, Misuse
+from hil.virtual.clock import PhoneClock
 from hil.virtual.namespaces import become_bench_pc, drop_link, init_of_fresh_pid_namespace, ip, program
 from hil.virtual.port import PortConfig
 from hil.virtual.switch import Misbehaviour, SwitchConfig
@@ -45,7 +46,7 @@ def phone_program(phone: Phone, flash: Path, rate: float) -> list[str]:
     command = [
         sys.executable, "-P", "-m", "hil.virtual.phone", "--model", phone.model, "--mac", phone.mac, "--serial", phone.serial,
         "--firmware", virtual.firmware, "--flash", str(flash), "--interface", "eth0", "--rate", f"{rate:g}",
-        "--boot-delay", f"{virtual.boot_delay:g}",
+        "--bench", str(flash.parent), "--boot-delay", f"{virtual.boot_delay:g}",
     ]
     # fmt: on
     for option, names in (("--variant", virtual.variants), ("--defect", virtual.defects)):
@@ -59,6 +60,7 @@ class VirtualBench:
     def __init__(self, testbed: Testbed, *, program: Program = phone_program) -> None:
         self.testbed = testbed
         self.clock = ScaledClock(testbed.rate)
+        self._clocks: dict[str, PhoneClock] = {}
         self._program = program
         self._outlets = Outlets(testbed)
         self._process: subprocess.Popen[bytes] | None = None
@@ -106,6 +108,12 @@ class VirtualBench:
 
     def recover(self) -> tuple[PortOff, ...]:
         return self._outlets.recover()
+
+    def clock_of(self, phone: str, /) -> PhoneClock:
+        if phone not in self._clocks:
+            folder = make_private(self.flash(phone)).parent
+            self._clocks[phone] = PhoneClock(self.testbed.rate, self.clock.paces[0].real, folder)
+        return self._clocks[phone]
 
     def flash(self, phone: str) -> Path:
         """Folder that is the flash memory of the phone of that name."""

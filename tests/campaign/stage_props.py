@@ -15,7 +15,7 @@ from hil.bench.testbed import Times
 from hil.campaign.render import Server
 from hil.campaign.stage import Stage
 from hil.capture.recorder import CaptureSummary, SourceCount
-from hil.clock import ManualClock
+from hil.clock import ManualClock, Pace
 from hil.errors import LabFault
 from hil.evidence import EventName
 from hil.identity import Identity
@@ -31,8 +31,12 @@ class PlannedClock(ManualClock):
 
     def __init__(self, rate: float = 1.0) -> None:
         super().__init__(rate=rate)
-        self.epoch = self.now()
+        self.paces = (Pace(self.now(), self.now(), rate),)
         self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []
+
+    def idle_until(self) -> datetime | None:
+        """Nobody tells."""
+        return None
 
     def after(self, span: float, action: Callable[[], object]) -> None:
         """Let `action` happen once `span` phone seconds have passed."""
@@ -89,14 +93,13 @@ class Props:
         self.powered = False
         self.boots = 0
         parts: dict[str, Any] = {
-            "bench": SimpleNamespace(),
+            "bench": SimpleNamespace(clock_of=lambda _: self.clock, testbed=SimpleNamespace(rate=self.rate)),
             "lab": SimpleNamespace(events=self.events, publish=self._publish, script=self._script),
             "evidence": self.folder / "evidence",
-            "clock": self.clock,
             "times": self.times,
             "server_of_phones": Server("192.0.2.1", 80),
             "recorder": lambda _, file: _Recorder(self, file),
-            "reference": lambda *_: SimpleNamespace(boot=self._reference_boot),
+            "reference": lambda *_: SimpleNamespace(boot=self._reference_boot, live=lambda *_: None),
             "cancel": self.cancel,
         }
         self.stage = Stage(**parts)

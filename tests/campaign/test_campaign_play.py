@@ -128,7 +128,7 @@ class TestOrder:
 
     def test_time_passes_with_the_power_on(self, props: Props) -> None:
         player(props).play(sitting(Scenario(slot=1, steps=(PassTime(5000.0),))))
-        assert span(props, of=2) == pytest.approx(20 + 15 + 5000, abs=5)
+        assert span(props, of=2) == pytest.approx(20 + 15 + 5000 + 15, abs=5)
 
 
 class TestAbsence:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hil.campaign.plan import PlannedBoot, PlannedSitting
 from hil.campaign.render import Server, boot_files
 from hil.capture.transcript import Exchange, Fetch, Lease, Transcript
-from hil.clock import ManualClock
+from hil.clock import ManualClock, Pace
 from hil.evidence import BootManifest, PlayedScenario, SittingManifest
 from hil.identity import Firmware, Identity
 from hil.judge.sitting import Boot, Sitting
@@ -184,7 +184,7 @@ def play(
             "reference_address": REFERENCE,
             "server_address": SERVER,
             "rate": rate,
-            "epoch": EPOCH,
+            "paces": (Pace(EPOCH, EPOCH, rate),),
             "scenarios": tuple(
                 PlayedScenario(slot=slot, key=s.key, text=s.text, has_url=s.has_url) for slot, s in planned.scenarios
             ),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from hil.clock import ManualClock, ScaledClock
+from hil.clock import ManualClock, Pace, ScaledClock
+from hil.virtual.clock import PhoneClock
+from hil.virtual.phone.clock import BenchFiles, Clock
 
 EPOCH = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -32,7 +36,7 @@ def test_phone_time_runs_at_its_rate(real: list[float]) -> None:
 def test_phone_time_and_real_time_agree_at_the_epoch(real: list[float]) -> None:
     epoch = datetime.now(UTC) - timedelta(seconds=10)
     clock = ScaledClock(20.0, epoch)
-    assert clock.epoch == epoch
+    assert clock.paces == (Pace(epoch, epoch, 20.0),)
     assert 200 <= (clock.now() - epoch).total_seconds() < 220
     assert clock.at(epoch) == epoch
     assert clock.at(epoch + timedelta(seconds=3)) == epoch + timedelta(minutes=1)
@@ -45,24 +49,78 @@ def test_two_clocks_of_one_epoch_tell_the_same_time(real: list[float]) -> None:
 
 
 class Waited(threading.Event):
-    """An event that tells how long it was waited for, and waits for nothing."""
+    """An event that lets real time pass where it is waited for; `then` happens at the first wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, real: list[float], then: Callable[[], object] = lambda: None) -> None:
         super().__init__()
-        self.spans: list[float | None] = []
+        self.real, self.then = real, then
 
     def wait(self, timeout: float | None = None) -> bool:
-        self.spans.append(timeout)
+        self.real[0] += timeout or 0.0
+        then, self.then = self.then, lambda: None
+        then()
         return self.is_set()
 
 
-def test_a_span_is_waited_for_in_real_seconds() -> None:
-    event = Waited()
+def test_a_span_is_waited_for_in_real_seconds(real: list[float]) -> None:
+    began, event = real[0], Waited(real)
     assert not ScaledClock(20.0).wait(event, 60.0)
+    assert real[0] - began == pytest.approx(3.0)
     assert not ScaledClock(20.0).wait(event, -5.0)
+    assert real[0] - began == pytest.approx(3.0)
     event.set()
     assert ScaledClock().wait(event, 7.0)
-    assert event.spans == [3.0, 0.0, 7.0]
+    assert real[0] - began < 3.1
+
+
+def test_whoever_waits_leaps_with_the_clock(real: list[float]) -> None:
+    clock = ScaledClock(10.0)
+    began, since = real[0], clock.now()
+    clock.wait(Waited(real, lambda: clock.leap(3590.0)), 3600.0)
+    assert real[0] - began == pytest.approx(1.0, abs=0.01)
+    assert (clock.now() - since).total_seconds() == pytest.approx(3600, abs=1)
+    assert [pace.rate for pace in clock.paces] == [10.0, 10.0]
+    real[0] += 1.0
+    assert (clock.now() - since).total_seconds() == pytest.approx(3610, abs=1)
+    assert clock.idle_until() is None
+
+
+def test_a_phone_and_its_bench_tell_each_other_of_their_time(tmp_path: Path) -> None:
+    bench = PhoneClock(10.0, datetime.now(UTC), tmp_path)
+    phone = Clock(10.0, 5.0, bench=BenchFiles(tmp_path))
+    told: list[datetime | None] = [bench.idle_until()]
+
+    class Here(threading.Event):
+        """Somebody in the bench's process who has plans for an hour."""
+
+        def wait(self, _timeout: float | None = None) -> bool:
+            told.append(bench.idle_until())
+            phone.rest()
+            told.append(bench.idle_until())
+            bench.leap(3600.0)
+            return True
+
+    began = bench.now()
+    bench.wait(Here(), 3600.0)
+    assert told[:2] == [None, None]  # nobody waits; the phone is awake
+    assert told[2] is not None
+    assert (told[2] - began).total_seconds() == pytest.approx(3600, abs=1)
+    assert phone.uptime() == pytest.approx((bench.now() - began).total_seconds(), abs=30)
+    assert phone.uptime() > 3600
+
+
+def test_a_phone_tells_for_how_long_it_sleeps(tmp_path: Path) -> None:
+    bench = PhoneClock(10.0, datetime.now(UTC), tmp_path)
+    slept: list[float] = []
+
+    def sleep(_: float) -> None:
+        if not slept:
+            slept.append(float((tmp_path / "wakes").read_text().split()[1]))
+            bench.leap(90.0)
+
+    Clock(10.0, bench=BenchFiles(tmp_path), sleep=sleep).sleep(90.0)
+    assert slept == [90.0]
+    assert not (tmp_path / "wakes").exists()
 
 
 def test_a_manual_clock_stands_still() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hil.clock import Pace
 from hil.errors import Misuse
 from hil.evidence import SittingManifest, read_events
 from hil.judge.sitting import Sitting
@@ -37,7 +38,7 @@ def test_a_manifest_holds_no_password(manifest: SittingManifest, tmp_path: Path)
 @pytest.mark.parametrize(
     ("edit", "key"),
     [
-        (lambda raw: raw.update(format=2), "format"),
+        (lambda raw: raw.update(format=1), "format"),
         (lambda raw: raw.pop("phone"), "phone"),
         (lambda raw: raw.update(surplus=1), "surplus"),
         (lambda raw: raw.update(rate="fast"), "rate"),
@@ -71,9 +72,14 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_capture_time_is_read_in_phone_time(manifest: SittingManifest) -> None:
-    fast = manifest.model_copy(update={"rate": 20.0})
-    assert fast.phone_time(fast.epoch + timedelta(seconds=3)) == fast.epoch + timedelta(minutes=1)
-    assert manifest.phone_time(manifest.epoch) == manifest.epoch
+    epoch, real = manifest.paces[0].phone, manifest.paces[0].real
+    assert manifest.phone_time(real) == epoch
+    hastened = Pace(real + timedelta(seconds=3), epoch + timedelta(minutes=1), 3600.0)
+    fast = manifest.model_copy(update={"paces": (Pace(real, epoch, 20.0), hastened)})
+    assert fast.phone_time(real + timedelta(seconds=2)) == epoch + timedelta(seconds=40)
+    assert fast.phone_time(real + timedelta(seconds=3)) == epoch + timedelta(minutes=1)
+    assert fast.phone_time(real + timedelta(seconds=5)) == epoch + timedelta(hours=2, minutes=1)
+    assert fast.phone_time(real - timedelta(seconds=1)) == epoch - timedelta(seconds=20)
 
 
 def test_a_boot_with_a_problem_is_not_complete(manifest: SittingManifest) -> None:

@@ -14,7 +14,7 @@ from hil.judge.observation import Observation, Where
 from hil.judge.rules import DURING_BOOT_SECONDS, RULES, Told
 from hil.judge.sitting import Sitting
 from hil.judge.verdict import NotObserved, Verdict
-from hil.scenario import ChangeSettings, Issue, Reject, Restart, Scenario
+from hil.scenario import ChangeSettings, Issue, PassTime, Reject, Restart, Scenario
 from hil.scep.messages import MessageType
 from hil.secret import Secret
 
@@ -31,7 +31,10 @@ def finding(made: Sitting, fact: str, scenario: Scenario) -> Finding:
     return compare(fact, made.of(NAME, slot), made.of(f"{NAME}.reference", slot), told)
 
 
-@pytest.mark.parametrize("fact", [fact for fact in RULES if fact != "challenges_sent"])
+OF_RENEWAL = {fact for fact in RULES if fact.startswith("renewal.")}
+
+
+@pytest.mark.parametrize("fact", [fact for fact in RULES if fact not in {"challenges_sent", *OF_RENEWAL}])
 def test_a_phone_that_keeps_to_the_documents_deviates_in_no_fact(sitting: Make, fact: str) -> None:
     scenario = Scenario(slot=1, steps=(Restart(),))
     found = finding(sitting(scenario), fact, scenario)
@@ -208,8 +211,16 @@ class TestApplicable:
         return set(applicable(made.told(NAME, 1, scenario), restarts))
 
     def test_a_profile_shows_all_but_what_needs_a_restart_or_a_person(self, sitting: Make) -> None:
-        assert self.facts(sitting, PLAIN) == set(RULES) - {"challenges_sent", "enrolments_after_restart"}
-        assert self.facts(sitting, PLAIN, restarts=True) == set(RULES) - {"challenges_sent"}
+        assert self.facts(sitting, PLAIN) == set(RULES) - {"challenges_sent", "enrolments_after_restart"} - OF_RENEWAL
+        assert self.facts(sitting, PLAIN, restarts=True) == set(RULES) - {"challenges_sent"} - OF_RENEWAL
+
+    def test_renewal_shows_where_the_first_certificate_falls_due(self, sitting: Make) -> None:
+        due, watched = Issue(backdated=300.0), (PassTime(7200.0),)
+        succeeds = Scenario(slot=1, ca=(due, Issue()), steps=watched)
+        assert self.facts(sitting, succeeds) & OF_RENEWAL == OF_RENEWAL - {"renewal.intervals"}
+        fails = Scenario(slot=1, ca=(due, Reject()), steps=watched)
+        assert self.facts(sitting, fails) & OF_RENEWAL == OF_RENEWAL - {"renewal.attempts_after_success"}
+        assert self.facts(sitting, Scenario(slot=1, ca=(due, Issue()))) & OF_RENEWAL == set()
 
     def test_no_profile_shows_whether_there_was_contact(self, sitting: Make) -> None:
         assert self.facts(sitting, Scenario((("MYCERTURL", ""),), slot=1)) == {"contacted"}
@@ -279,7 +290,7 @@ def test_an_unknown_fact_is_refused_with_those_that_are_known() -> None:
 
 def test_every_fact_of_the_table_can_be_read(sitting: Make) -> None:
     observed = sitting(Scenario(slot=1, steps=(Restart(),))).of(NAME, 1)
-    read = {fact: sight(observed, fact) for fact in RULES}
+    read = {fact: sight(observed, fact) for fact in RULES if fact not in OF_RENEWAL}
     assert {fact for fact, seen in read.items() if seen.missing is not None} == set()
 
 
@@ -288,7 +299,7 @@ def test_every_rule_names_its_source_and_each_tolerance_its_reason() -> None:
         assert rule.source
         assert (rule.basis == "baseline") is (rule.expected is None)
     tolerant = [rule for rule in RULES.values() if rule.holds.__qualname__ != "Rule.<lambda>"]
-    assert [rule.fact for rule in tolerant] == ["timing.idle_before_contact"]
+    assert [rule.fact for rule in tolerant] == ["timing.idle_before_contact", "renewal.validity_passed", "renewal.intervals"]
     assert all(rule.reason for rule in tolerant)
 
 

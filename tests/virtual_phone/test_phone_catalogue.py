@@ -25,6 +25,7 @@ from hil.virtual.phone.enrolment import Enrolment
 from hil.virtual.phone.errors import Refused
 from hil.virtual.phone.habits import Habits
 from hil.virtual.phone.parameters import Settings, slotted
+from hil.virtual.phone.renewal import Validity
 from hil.virtual.phone.unit import Unit
 
 UNIT = Unit("J179", "C8-1F-EA-83-E8-5A", "19wz123456", "4.1.3.0.6")
@@ -74,6 +75,7 @@ def observe(keys: list[rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch) -> O
             "flash write": habits.flash_write,
             "restarts": habits.restarts_on_new_settings,
             "starts in 1970": habits.starts_in_1970,
+            **renewal(habits),
         }
         for situation, (values, held, former) in SITUATIONS.items():
             known = parameters.known(UNIT, habits)
@@ -95,6 +97,25 @@ def observe(keys: list[rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch) -> O
         return found
 
     return all_facts
+
+
+def renewal(habits: Habits) -> dict[str, object]:
+    """What stands in the phone's way to another certificate."""
+    year = Validity(0.0, 1000.0, 800.0)
+    return {
+        "renewal type": habits.renewal_type,
+        "renewal afresh": habits.renewal_signs_afresh,
+        "renewal key": habits.renewal_keeps_key,
+        "renewal challenge": habits.renewal_challenges,
+        "renewal checks": habits.checks_every,
+        "renews": habits.renews,
+        "renewal due": habits.renewal_due(year, 90),
+        "renewal subject": list(habits.renewal_subject((("O", "Lab"), ("CN", "phone")))),
+        "renewal once": habits.stops_after_renewal,
+        "retry": habits.retries_every,
+        "retry from boot": habits.retries_count_from_boot,
+        "gives up": habits.gives_up_after,
+    }
 
 
 def wire(profile: profiles.Profile, habits: Habits, ca: Any, ca_key: rsa.RSAPrivateKey) -> dict[str, object]:
@@ -204,6 +225,22 @@ CHANGES = {
     "slow-flash": {"": {"flash write"}},
     "clock-1970": {"": {"starts in 1970"}},
     "self-restart": {"": {"restarts"}},
+    "renews-by-pkcsreq": {"": {"renewal type"}},
+    "renews-afresh": {"": {"renewal afresh"}},
+    "keeps-key": {"": {"renewal key"}},
+    "no-renewal-challenge": {"": {"renewal challenge"}},
+    "checks-hourly": {"": {"renewal checks"}},
+    "never-renews": {"": {"renews"}},
+    "renews-by-remaining-time": {"": {"renewal due"}},
+    "renews-from-issue": {"": {"renewal due"}},
+    "renews-early": {"": {"renewal due"}},
+    "renewal-changes-cn": {"": {"renewal subject"}},
+    "renewal-drops-dn": {"": {"renewal subject"}},
+    "renews-daily": {"": {"renewal once"}},
+    "retries-hourly": {"": {"retry"}},
+    "retries-weekly": {"": {"retry"}},
+    "retries-from-boot": {"": {"retry from boot"}},
+    "gives-up-after-three": {"": {"gives up"}},
     "invalid-keylen-1024": {"invalid": {"key bits"}},
     "keylen-4096-ignored": {"set": {"key bits"}},
     "keylen-default-1024": unset("key bits"),

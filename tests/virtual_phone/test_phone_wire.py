@@ -6,12 +6,13 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hil.virtual.phone import dhcp, log, parameters, sntp, web
-from hil.virtual.phone.clock import Clock
+from hil.virtual.phone.clock import BenchFiles, Clock
 from hil.virtual.phone.errors import NoAnswer, Refused
 from hil.virtual.phone.flash import Flash, Stored
 from hil.virtual.phone.habits import Habits
@@ -244,24 +245,40 @@ def test_phone_time_runs_at_its_rate() -> None:
     time = Time()
     clock = Clock(30.0, 5.0, time, time.sleep)
     clock.sleep(60.0)
-    assert time.now == 102.0
-    assert (clock.now(), clock.uptime()) == (65.0, 60.0)
+    assert time.now == pytest.approx(102.0)
+    assert (clock.now(), clock.uptime()) == pytest.approx((65.0, 60.0))
     clock.set(1000.0)
     clock.sleep(3.0)
     assert clock.now() == pytest.approx(1003.0)
     assert clock.uptime() == pytest.approx(63.0)
 
 
+def test_phone_time_leaps_where_the_bench_says(tmp_path: Path) -> None:
+    time, file = Time(), tmp_path / "leaps"
+    file.write_text("90.0 7.0\n")
+    clock = Clock(30.0, 5.0, time, time.sleep, BenchFiles(tmp_path))
+    clock.sleep(60.0)
+    assert time.now == pytest.approx(102.0)
+    file.write_text("90.0 7.0\n101.0 3000.0\n")
+    assert clock.uptime() == pytest.approx(3060.0)
+    assert clock.now() == pytest.approx(5.0 + 3060.0)
+
+
 def test_flash_survives_and_is_private(tmp_path: Path) -> None:
     time = Time()
     flash, stored = Flash(tmp_path), Stored("http://10.0.0.1/", "certificate", "key")
     flash.store(2, stored, Clock(10.0, 0.0, time, time.sleep), 20.0)
-    assert time.now == 102.0
+    assert time.now == pytest.approx(102.0)
     flash.remember_urls({1: "a"})
     flash.remember_urls({2: "b"})
     flash.remember_time(7.0)
     again = Flash(tmp_path)
-    assert (again.certificates(), again.urls(), again.time()) == ({2: stored}, {1: "a", 2: "b"}, 7.0)
+    assert (again.certificates(), again.urls(), again.time()) == (
+        {2: replace(stored, installed=again.certificates()[2].installed)},
+        {1: "a", 2: "b"},
+        7.0,
+    )
+    assert again.certificates()[2].installed == pytest.approx(20.0)
     assert (tmp_path / "profile-2.json").stat().st_mode & 0o777 == 0o600
     again.delete(2)
     again.delete(3)

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from hil.virtual.phone.boot import Phone
 from hil.virtual.phone.catalogue import DEFECTS, VARIANTS, Defect, Variant, habits
-from hil.virtual.phone.clock import FIRMWARE_BUILT, Clock
+from hil.virtual.phone.clock import FIRMWARE_BUILT, BenchFiles, Clock
 from hil.virtual.phone.flash import Flash
 from hil.virtual.phone.unit import Unit
 
@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flash = Flash(given.flash)
     behaviour = habits(given.variant, given.defect)
     believed = 0.0 if behaviour.starts_in_1970 else flash.time() or FIRMWARE_BUILT
-    Phone(unit, behaviour, flash, Clock(given.rate, believed), given.interface, _restart()).boot(given.boot_delay)
+    clock = Clock(given.rate, believed, bench=BenchFiles(given.bench) if given.bench else None)
+    Phone(unit, behaviour, flash, clock, given.interface, _restart()).boot(given.boot_delay)
+    clock.rest()
     while True:  # idle until the power goes
         signal.pause()
 
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--flash", required=True, type=Path, metavar="DIR", help="what survives the power")
     parser.add_argument("--interface", default="eth0")
     parser.add_argument("--rate", default=1.0, type=_rate, help="phone seconds in a real second")
+    parser.add_argument("--bench", type=Path, metavar="DIR", help="where bench and phone tell each other how time goes on")
     parser.add_argument("--boot-delay", default=15.0, type=_number, metavar="S", help="phone seconds before the network")
     for table, name in ((VARIANTS, "variant"), (DEFECTS, "defect")):
         parser.add_argument(f"--{name}", action="append", default=[], choices=table, metavar="NAME")

@@ -56,6 +56,7 @@ class Phone:
         self._set_clock(settings["SNTPSRVR"])
         self._certificates(settings)
         self._log.say("NETMGR", "boot finished")
+        self._renew_when_due(settings)
 
     def _join_network(self) -> dict[str, str]:
         try:
@@ -124,6 +125,34 @@ class Phone:
         if plan.enrol:
             self._clock.sleep(self._habits.waits_before_enrolling)
             self._poll(self._begin(plan.enrol))
+
+    def _renew_when_due(self, settings: Settings) -> None:
+        """Renews what is held as it falls due, until the power goes or there is nothing left to renew."""
+        if not self._flash.certificates():
+            return
+        from hil.virtual.phone.renewal import Renewals
+
+        told = profiles.urls(settings, self._unit)
+        percents = {slot: int(settings[parameters.slotted("MYCERTRENEW", slot)]) for slot in profiles.slots(self._unit)}
+        renewals = Renewals(self._habits, percents, self._clock.now() - self._clock.uptime())
+        while True:
+            held = {slot: stored for slot, stored in self._flash.certificates().items() if told.get(slot) == stored.url}
+            upcoming = renewals.next(held)
+            if upcoming is None:
+                return
+            slot, at = upcoming
+            self._clock.sleep(at - self._clock.now())
+            began = self._clock.now()
+            profile = profiles.profile(slot, told[slot], settings, self._unit, self._habits)
+            self._log.say("CERTMGMT", f"profile {slot}: renewing, {profile.key_bits} bit key")
+            self._renew(profile, held[slot])
+            renewals.tried(slot, began, self._flash.certificates()[slot] != held[slot])
+
+    def _renew(self, profile: profiles.Profile, old: Stored) -> None:
+        from hil.virtual.phone.enrolment import Enrolment
+
+        renewal = Enrolment(profile, self._unit, self._habits, self._clock, old=old)
+        self._poll([renewal] if self._step(renewal, renewal.begin) else [])
 
     def _begin(self, wanted: Iterable[profiles.Profile]) -> list[Enrolment]:
         """Sends every profile's request; gives those that are pending."""

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from hil.virtual.phone.habits import Habits, Macros, fresh_nonce
+from hil.virtual.phone.habits import Habits, Macros, after_validity, fresh_nonce
 from hil.virtual.phone.unit import Unit
 
 Change = Callable[[Habits], Habits]
@@ -56,6 +56,13 @@ VARIANTS: Mapping[str, Variant] = {
     "self-restart": Variant(
         "restarts once by itself after settings it did not have before", lambda h: replace(h, restarts_on_new_settings=True)
     ),
+    "renews-by-pkcsreq": Variant("renews by a PKCSReq that the old certificate signs", lambda h: replace(h, renewal_type="19")),
+    "renews-afresh": Variant(
+        "renews as it enrols, with a self-signed certificate", lambda h: replace(h, renewal_signs_afresh=True)
+    ),
+    "keeps-key": Variant("renews for the key that it has", lambda h: replace(h, renewal_keeps_key=True)),
+    "no-renewal-challenge": Variant("sends no challenge with a renewal", lambda h: replace(h, renewal_challenges=False)),
+    "checks-hourly": Variant("looks once an hour what is due for renewal", lambda h: replace(h, checks_every=3600.0)),
 }
 
 DEFECTS: Mapping[str, Defect] = {
@@ -156,6 +163,49 @@ DEFECTS: Mapping[str, Defect] = {
     ),
     "clearing-ignored": Defect(
         "keeps certificates it is told to delete", "CLEARING", lambda h: replace(h, deletes_certificates=False)
+    ),
+    "never-renews": Defect("lets its certificates expire", "RENEW-DUE", lambda h: replace(h, renews=False)),
+    "renews-by-remaining-time": Defect(
+        "takes the percentage of what was left of the validity when it got the certificate",
+        "RENEW-DUE",
+        lambda h: replace(h, renewal_due=lambda v, percent: v.installed + (v.not_after - v.installed) * percent / 100),
+    ),
+    "renews-from-issue": Defect(
+        "counts the percentage of the validity from when it got the certificate",
+        "RENEW-DUE",
+        lambda h: replace(h, renewal_due=lambda v, percent: v.installed + (v.not_after - v.not_before) * percent / 100),
+    ),
+    "renews-early": Defect(
+        "renews when a hundredth less of the validity has passed than it is told",
+        "RENEW-DUE",
+        lambda h: replace(h, renewal_due=lambda v, percent: after_validity(v, percent) - (v.not_after - v.not_before) / 100),
+    ),
+    "renewal-changes-cn": Defect(
+        "puts another common name into a renewal",
+        "RENEW-PARAMETERS",
+        lambda h: replace(h, renewal_subject=lambda parts: [(k, f"{v} renewed" if k == "CN" else v) for k, v in parts]),
+    ),
+    "renewal-drops-dn": Defect(
+        "leaves MYCERTDN out of a renewal",
+        "RENEW-PARAMETERS",
+        lambda h: replace(h, renewal_subject=lambda parts: [part for part in parts if part[0] == "CN"]),
+    ),
+    "renews-daily": Defect(
+        "renews every day once it has begun to", "RENEW-ONCE", lambda h: replace(h, stops_after_renewal=False)
+    ),
+    "retries-hourly": Defect(
+        "tries a failed renewal again every hour", "RENEW-RETRY", lambda h: replace(h, retries_every=3600.0)
+    ),
+    "retries-weekly": Defect(
+        "tries a failed renewal again after a week", "RENEW-RETRY", lambda h: replace(h, retries_every=7 * 86_400.0)
+    ),
+    "retries-from-boot": Defect(
+        "tries a failed renewal again every 24 hours of its uptime",
+        "RENEW-RETRY",
+        lambda h: replace(h, retries_count_from_boot=True),
+    ),
+    "gives-up-after-three": Defect(
+        "tries a failed renewal three times and no more", "RENEW-RETRY", lambda h: replace(h, gives_up_after=3)
     ),
 }
 

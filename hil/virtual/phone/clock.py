@@ -1,11 +1,71 @@
-"""The phone's clock: phone seconds pass `rate` times as fast as real ones."""
+"""The phone's clock: phone seconds pass `rate` times as fast as real ones, and leap where the bench says so."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
 
 FIRMWARE_BUILT = 1704067200.0  # 2024-01-01, what a phone believes that never knew the time
+_SLICE = 0.02  # real seconds after which a sleeper looks whether time has leapt
+_NAP = 5.0  # phone seconds of sleep that are not worth telling
+_SHORTEST = 1e-6  # phone seconds
+
+Leap = tuple[float, float]
+"""A monotonic instant, and the phone seconds that were over at once."""
+
+
+class Bench(Protocol):
+    """Who makes time leap, and wants to know when the phone next does anything by itself."""
+
+    def leaps(self) -> Sequence[Leap]:
+        """All leaps so far."""
+
+    def asleep(self, since: float, span: float) -> None:
+        """The phone sleeps from the monotonic instant `since` on, for `span` phone seconds."""
+
+    def awake(self) -> None:
+        """The phone sleeps no longer."""
+
+
+class Alone:
+    """No bench: time does not leap."""
+
+    def leaps(self) -> Sequence[Leap]:
+        return ()
+
+    def asleep(self, since: float, span: float) -> None:
+        """Nobody wants to know."""
+
+    def awake(self) -> None:
+        """Nobody wants to know."""
+
+
+class BenchFiles:
+    """A bench that appends its leaps to a file `leaps` of the folder, a line each, and looks into a file `wakes`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._leaps_file, self._wakes = folder / "leaps", folder / "wakes"
+        self._size = 0
+        self._leaps: tuple[Leap, ...] = ()
+        self.awake()
+
+    def leaps(self) -> Sequence[Leap]:
+        size = self._leaps_file.stat().st_size if self._leaps_file.exists() else 0
+        if size != self._size:
+            lines = self._leaps_file.read_text().splitlines()
+            self._leaps = tuple((float(since), float(span)) for since, span in map(str.split, lines))
+            self._size = size
+        return self._leaps
+
+    def asleep(self, since: float, span: float) -> None:
+        part = self._wakes.with_suffix(".part")
+        part.write_text(f"{since!r} {span!r}")
+        part.replace(self._wakes)
+
+    def awake(self) -> None:
+        self._wakes.unlink(missing_ok=True)
 
 
 class Clock:
@@ -17,26 +77,40 @@ class Clock:
         believed: float = FIRMWARE_BUILT,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        bench: Bench | None = None,
     ) -> None:
-        self.rate = rate
+        self._rate = rate
         self._monotonic = monotonic
         self._sleep = sleep
+        self._bench = bench or Alone()
         self._power_on = monotonic()
-        self._set_at = self._power_on
+        self._set_at = 0.0
         self._set_to = believed
 
     def now(self) -> float:
         """Time of day as the phone believes it."""
-        return self._set_to + (self._monotonic() - self._set_at) * self.rate
+        return self._set_to + self.uptime() - self._set_at
 
     def set(self, epoch: float) -> None:
         """Believe from here on that it is `epoch`."""
-        self._set_at, self._set_to = self._monotonic(), epoch
+        self._set_at, self._set_to = self.uptime(), epoch
 
     def uptime(self) -> float:
         """Phone seconds since power on."""
-        return (self._monotonic() - self._power_on) * self.rate
+        until = self._monotonic()
+        leapt = sum(span for since, span in self._bench.leaps() if self._power_on <= since <= until)
+        return (until - self._power_on) * self._rate + leapt
 
     def sleep(self, seconds: float) -> None:
         """Let `seconds` of phone time pass."""
-        self._sleep(max(seconds, 0.0) / self.rate)
+        end = self.uptime() + seconds
+        if seconds > _NAP:
+            self._bench.asleep(self._monotonic(), seconds)
+        while (left := end - self.uptime()) > _SHORTEST:
+            self._sleep(min(left / self._rate, _SLICE))
+        if seconds > _NAP:
+            self._bench.awake()
+
+    def rest(self) -> None:
+        """Nothing is left to do until the power goes."""
+        self._bench.asleep(self._monotonic(), float("inf"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from hil.virtual.phone import pkcs10, pkimessage, web
+from hil.virtual.phone import pkcs10, pkimessage, renewal, web
 from hil.virtual.phone.clock import Clock
 from hil.virtual.phone.errors import Refused
 from hil.virtual.phone.flash import Stored
@@ -33,10 +33,22 @@ class _Request:
 
 
 class Enrolment:
-    """`begin` once, then `poll` for as long as they give None; both raise Trouble where it comes to nothing."""
+    """`begin` once, then `poll` for as long as they give None; both raise Trouble where it comes to nothing.
 
-    def __init__(self, profile: Profile, unit: Unit, habits: Habits, clock: Clock, exchange: Exchange = web.exchange) -> None:
+    With `old` it is a renewal of that certificate.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        unit: Unit,
+        habits: Habits,
+        clock: Clock,
+        exchange: Exchange = web.exchange,
+        old: Stored | None = None,
+    ) -> None:
         self.profile = profile
+        self._old = old
         self._unit = unit
         self._habits = habits
         self._clock = clock
@@ -48,13 +60,17 @@ class Enrolment:
         capabilities = self._capabilities()
         ca = pkimessage.read_certificates(self._get("GetCACert"))
         digest = self._habits.digest or signing_digest(capabilities)
-        key = pkcs10.generate_key(self.profile.key_bits)
-        signing_key = key if self._habits.signs_with_csr_key else pkcs10.generate_key(self.profile.key_bits)
-        subject = pkcs10.name(self.profile.subject, self._habits.utf8_strings)
-        csr = pkcs10.certification_request(
-            subject, key, self.profile.challenge, digest, self._habits.utf8_strings, self._habits.csr_signature
-        )
-        certificate = pkcs10.self_signed(subject, signing_key, digest, self._clock.now())
+        habits, old = self._habits, self._old
+        key = pkcs10.read_key(old.key) if old and habits.renewal_keeps_key else pkcs10.generate_key(self.profile.key_bits)
+        parts = habits.renewal_subject(self.profile.subject) if old else self.profile.subject
+        subject = pkcs10.name(parts, habits.utf8_strings)
+        challenge = self.profile.challenge if habits.renewal_challenges or not old else None
+        csr = pkcs10.certification_request(subject, key, challenge, digest, habits.utf8_strings, habits.csr_signature)
+        if old and not habits.renewal_signs_afresh:
+            signing_key, certificate = pkcs10.read_key(old.key), renewal.read(old.certificate)
+        else:
+            signing_key = key if habits.signs_with_csr_key else pkcs10.generate_key(self.profile.key_bits)
+            certificate = pkcs10.self_signed(subject, signing_key, digest, self._clock.now())
         self._request = _Request(
             transaction_id=self._habits.transaction_id(pkcs10.public_key_info(key)),
             subject=subject,
@@ -63,7 +79,8 @@ class Enrolment:
             ca=ca,
             posts=self._habits.posts and takes_post(capabilities),
         )
-        return self._operate(self._request, pkimessage.PKCS_REQ, csr)
+        renews = old is not None and not habits.renewal_signs_afresh
+        return self._operate(self._request, habits.renewal_type if renews else pkimessage.PKCS_REQ, csr)
 
     def poll(self) -> Stored | None:
         """Asks whether the pending request has been decided."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from hil.virtual.phone.clock import Clock
@@ -13,11 +13,12 @@ from hil.virtual.phone.clock import Clock
 
 @dataclass(frozen=True)
 class Stored:
-    """An identity certificate as PEM, its private key as PEM, and the SCEP server it came from."""
+    """An identity certificate and its private key as PEM, the SCEP server it came from, since when it is held (Unix seconds)."""
 
     url: str
     certificate: str
     key: str = field(repr=False)
+    installed: float = 0.0
 
 
 class Flash:
@@ -36,7 +37,7 @@ class Flash:
     def store(self, slot: int, stored: Stored, clock: Clock, takes: float) -> None:
         """Writes a certificate. It is held once `takes` phone seconds have passed, and not before."""
         clock.sleep(takes)
-        self._write(f"profile-{slot}.json", asdict(stored))
+        self._write(f"profile-{slot}.json", asdict(replace(stored, installed=clock.now())))
 
     def delete(self, slot: int) -> None:
         (self._folder / f"profile-{slot}.json").unlink(missing_ok=True)

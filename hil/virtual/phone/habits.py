@@ -11,9 +11,12 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hil.virtual.phone.unit import Unit
+
+if TYPE_CHECKING:
+    from hil.virtual.phone.renewal import Validity
 
 Rdn = tuple[str, str]
 Digest = Literal["sha1", "sha256"]
@@ -62,6 +65,11 @@ def no_url(_slot: int, _known: Mapping[int, str], _file_server: str) -> str:
     return ""
 
 
+def after_validity(valid: Validity, percent: int) -> float:
+    """When `percent` of the validity has passed."""
+    return valid.not_before + (valid.not_after - valid.not_before) * percent / 100
+
+
 def provisioning_agent(unit: Unit) -> str:
     return unit.user_agent
 
@@ -107,6 +115,11 @@ class Habits:
     poll_interval: float = 60.0
     poll_limit: int = 10
     prompt: float = 60.0
+    renewal_type: str = "17"
+    renewal_keeps_key: bool = False
+    renewal_challenges: bool = True
+    renewal_signs_afresh: bool = False  # as an enrolment does, with a self-signed certificate
+    checks_every: float = 60.0
 
     ignored: frozenset[str] = frozenset()  # parameters the firmware should know and does not
     key_lengths: frozenset[str] = frozenset({"2048", "4096"})
@@ -128,3 +141,10 @@ class Habits:
     signs_with_csr_key: bool = True
     csr_signature: Callable[[bytes], bytes] = intact
     waits_before_enrolling: float = 0.0
+    renews: bool = True
+    renewal_due: Callable[[Validity, int], float] = after_validity
+    renewal_subject: Callable[[Sequence[Rdn]], Sequence[Rdn]] = in_order
+    retries_every: float = 86_400.0
+    retries_count_from_boot: bool = False
+    gives_up_after: int | None = None
+    stops_after_renewal: bool = True

@@ -64,6 +64,14 @@ def private_key_pem(key: rsa.RSAPrivateKey) -> str:
     return key.private_bytes(*form).decode("ascii")
 
 
+def read_key(text: str) -> rsa.RSAPrivateKey:
+    """The key that `private_key_pem` wrote."""
+    key = serialization.load_pem_private_key(text.encode("ascii"), None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("not an RSA key")
+    return key
+
+
 def signed(key: rsa.RSAPrivateKey, data: bytes, digest: str) -> bytes:
     """PKCS #1 v1.5 signature of `data`."""
     return key.sign(data, padding.PKCS1v15(), hash_named(digest))

@@ -1,0 +1,1 @@
+"""Services over TLS that ask for a client certificate and show which one a phone presents."""

@@ -1,0 +1,43 @@
+"""The time of one virtual phone: what it and the bench tell each other of it, by two files."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from hil.clock import ScaledClock
+
+
+class PhoneClock(ScaledClock):
+    """Phone time that leaps over what neither the phone nor anybody in this process has plans for.
+
+    The bench appends a line to `leaps` for each: the monotonic instant, which all processes share,
+    and the phone seconds. The phone keeps in `wakes` when it last fell asleep, monotonic, and for how
+    many phone seconds, `inf` for ever; there is no such file while it is awake.
+    """
+
+    def __init__(self, rate: float, epoch: datetime, folder: Path) -> None:
+        super().__init__(rate, epoch)
+        self._leaps, self._phone = folder / "leaps", folder / "wakes"
+        for file in (self._leaps, self._phone):
+            file.unlink(missing_ok=True)
+
+    def idle_until(self) -> datetime | None:
+        phone, here = self._phone_wakes(), self._wakes
+        return None if phone is None or here is None else min(phone, here)
+
+    def _phone_wakes(self) -> datetime | None:
+        try:
+            since, span = map(float, self._phone.read_text().split())
+        except (FileNotFoundError, ValueError):
+            return None
+        return self.at(self._real(since)) + timedelta(seconds=min(span, _FOR_EVER))
+
+    def _leap(self, span: float) -> float:
+        since = super()._leap(span)
+        with self._leaps.open("a") as file:
+            file.write(f"{since!r} {span!r}\n")
+        return since
+
+
+_FOR_EVER = 3e9
