@@ -55,10 +55,11 @@ class Applicant:
 
 @dataclass(frozen=True)
 class Load:
-    """What a load showed: enrolments in a second as the clients saw it, the server's CPU seconds for each."""
+    """What a load showed: certificates in a second as the clients saw it, the server's CPU seconds for each, and refusals."""
 
     rate: float
     cpu: float
+    refused: int
 
 
 def new_keys(number: int) -> list[RSAPrivateKey]:
@@ -103,17 +104,18 @@ def requests(who: Sequence[Applicant], recipient: Certificate, suite: Suite) -> 
 
 
 def play(url: str, pid: int, who: Sequence[Applicant], suite: Suite) -> Load:
-    """Enrol all applicants with the server of that process, and see that each got its certificate."""
+    """Enrol all applicants with the server of that process; `LabFault` where more than one in a hundred is refused."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or 80)
     calls = [_call(url, message) for message in requests(who, certificate_of(url), suite)]
     with ThreadPoolExecutor(CLIENTS) as clients:
         begun, used = time.perf_counter(), cpu_seconds(pid)
         answers = list(clients.map(lambda call: _answer(address, call), calls))
-        rate, cpu = len(who) / (time.perf_counter() - begun), (cpu_seconds(pid) - used) / len(who)
-    for one, answer in zip(who, answers, strict=True):
-        _check(one, _body(answer))
-    return Load(rate, cpu)
+        span, cpu = time.perf_counter() - begun, cpu_seconds(pid) - used
+    granted = sum(map(_is_granted, who, map(_body, answers)))
+    if granted < 0.99 * len(who):
+        raise LabFault("a CA refuses what it should grant", tried=url, seen=f"{granted} of {len(who)} certificates")
+    return Load(granted / span, cpu / granted, len(who) - granted)
 
 
 def _call(url: str, message: bytes) -> bytes:
@@ -149,8 +151,7 @@ class _Received:
         return BytesIO(self._octets)
 
 
-def _check(one: Applicant, answer: bytes) -> None:
+def _is_granted(one: Applicant, answer: bytes) -> bool:
+    """Whether the reply opens with the applicant's key and has its certificate."""
     reply = read_message(answer, keys=(one.key,))
-    if reply.status is not PkiStatus.SUCCESS or leaf_for(reply.issued, one.certificate.public_key_der) is None:
-        seen = f"{reply.status}, {', '.join(reply.problems)}"
-        raise LabFault("an enrolment did not succeed", tried=f"PKCSReq of {one.certificate.subject}", seen=seen)
+    return reply.status is PkiStatus.SUCCESS and leaf_for(reply.issued, one.certificate.public_key_der) is not None

@@ -6,43 +6,59 @@ What the caller did wrong ends with exit code 2 and one line; what the bench did
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from hil.cli import power, prove, report, settings
-from hil.cli.ca import ca
-from hil.cli.decode import decode
-from hil.cli.enroll import enroll
-from hil.cli.getca import getca
-from hil.cli.getcert import getcert
-from hil.cli.getcrl import getcrl
-from hil.cli.nextca import nextca
-from hil.cli.proxy import proxy
-from hil.cli.renew import renew
 from hil.errors import LabFault, Misuse
 
 MISUSE, FAULT = 2, 11
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Test bench for SCEP on Avaya J100 phones. The suite itself is run by pytest; see README.md.",
-)
-app.command()(decode)
-app.command()(enroll)
-app.command()(renew)
-app.command()(getca)
-app.command()(nextca)
-app.command()(getcrl)
-app.command()(getcert)
-app.command()(ca)
-app.command()(power.power)
-app.command()(power.recover)
-app.command()(prove.prove)
-app.command()(proxy)
-app.command()(report.report)
-app.add_typer(settings.app, name="settings")
+VERBS = {
+    "decode": "decode",
+    "enroll": "enroll",
+    "renew": "renew",
+    "getca": "getca",
+    "nextca": "nextca",
+    "getcrl": "getcrl",
+    "getcert": "getcert",
+    "ca": "ca",
+    "power": "power",
+    "recover": "power",
+    "prove": "prove",
+    "proxy": "proxy",
+    "report": "report",
+    "settings": "settings",
+}
+"""The module of `hil.cli` that has each verb."""
+
+
+class _Verbs(TyperGroup):
+    """Loads the module of the verb that is asked for and no other: to load all takes longer than most verbs do."""
+
+    def list_commands(self, _: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, _: Any, cmd_name: str) -> Any:
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"hil.cli.{VERBS[cmd_name]}")
+        verbs: typer.Typer | None = getattr(module, "app", None)
+        if verbs is None:
+            verbs = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            verbs.command(cmd_name)(getattr(module, cmd_name))
+        return get_command(verbs)
+
+
+app = typer.Typer(cls=_Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def hil() -> None:
+    """Test bench for SCEP on Avaya J100 phones. The suite itself is run by pytest; see README.md."""
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from hil.settings.explain import explanation
 from hil.settings.interpret import interpret
 from hil.settings.language import MAX_FILE
 
-app = typer.Typer(help="Settings files and what phones take from them.", no_args_is_help=True)
+app = typer.Typer(help="Settings files and what phones take from them.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

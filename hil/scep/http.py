@@ -17,6 +17,8 @@ from hil.scep.messages import read_capabilities, read_certificates
 
 MAX_ANSWER = 4 * 1024 * 1024
 USER_AGENT = "j100-hil"
+_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For http URLs: to load what the system trusts takes longer than a whole enrolment."""
 
 
 class ScepHttpError(LabFault):
@@ -57,9 +59,8 @@ class Transport:
         self._timeout = timeout
         # A connection for each request, as phones have it, so that none is found dead after a power cycle.
         limits = httpx.Limits(max_keepalive_connections=0)
-        # To load what the system trusts takes longer than a whole enrolment, and no TLS is spoken with an http URL.
         plain = url.lower().startswith("http://")
-        verify = tls or (False if plain else ssl.create_default_context())
+        verify = tls or (_TRUSTS_NOBODY if plain else ssl.create_default_context())
         transport = httpx.HTTPTransport(verify=verify, local_address=local_address, limits=limits, trust_env=False)
         headers = {"User-Agent": user_agent, "Accept": "*/*"}
         self._client = httpx.Client(transport=transport, timeout=timeout, headers=headers, trust_env=False)

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from typer.core import TyperGroup
-from typer.main import get_command
 
-from hil.cli.main import app
+from hil.cli.main import VERBS
 from hil.evidence import BootKind, EventName
 from hil.judge.rules import RULES
 from hil_fixtures import outcome
@@ -89,11 +87,8 @@ def test_no_path_of_a_machine(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_verbs_of_hil_exist(page: Path) -> None:
-    hil = get_command(app)
-    assert isinstance(hil, TyperGroup)
-    known = set(hil.commands)
     named = set(re.findall(r"(?:^ {4,}|`|\.venv/bin/)hil ([a-z]+)", page.read_text(), re.MULTILINE))
-    assert named <= known
+    assert named <= VERBS.keys()
 
 
 def test_exit_codes_are_those_of_the_fixtures() -> None:
