@@ -12,12 +12,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import ca_limit, ca_peer, decode, machine, round_trip, tables
+from benchmarks import ca_limit, ca_peer, decode, machine, round_trip, settings_server, tables
 from benchmarks.measure import FULL, TINY, Claim
 from hil.errors import LabFault, Misuse
 from hil.virtual.namespaces import become_bench_pc
 
-BENCHMARKS = {"ca-peer": ca_peer, "ca-limit": ca_limit, "decode": decode, "round-trip": round_trip}
+BENCHMARKS = {"ca-peer": ca_peer, "ca-limit": ca_limit, "decode": decode, "round-trip": round_trip, "settings": settings_server}
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MISSED, MISUSE, FAULT = 1, 2, 11
 

@@ -16,6 +16,7 @@ _PROGRAMS = {
     "openssl": (("openssl", "version"), r"OpenSSL (\S+)"),
     "scepserver and scepclient": (("scepserver", "-version"), r"(\S+)"),
     "strongSwan": (("pki", "--help"), r"strongSwan (\S+)"),
+    "nginx": (("nginx", "-v"), r"nginx/(\S+)"),
     "tshark": (("tshark", "--version"), r"Wireshark\) (\S+)"),
 }
 

@@ -21,7 +21,9 @@ LONGEST = 600
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured: rounds, in each of them enrolments at a CA and round trips of a client, and packets of a capture."""
+    """How much is measured: rounds, in each of them enrolments at a CA, round trips of a client and phones that start at
+    once, and packets of a capture.
+    """
 
     rounds: int
     enrolments: int
@@ -29,10 +31,11 @@ class Scale:
     readings: int
     packets: int
     pyshark_packets: int
+    phones: int
 
 
-FULL = Scale(rounds=5, enrolments=300, trips=20, readings=3, packets=1_000_000, pyshark_packets=10_000)
-TINY = Scale(rounds=1, enrolments=3, trips=1, readings=1, packets=4_000, pyshark_packets=200)
+FULL = Scale(rounds=5, enrolments=300, trips=20, readings=3, packets=1_000_000, pyshark_packets=10_000, phones=1_000)
+TINY = Scale(rounds=1, enrolments=3, trips=1, readings=1, packets=4_000, pyshark_packets=200, phones=20)
 
 
 @dataclass(frozen=True)

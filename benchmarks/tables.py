@@ -39,7 +39,7 @@ def markdown(claims: Sequence[Claim], facts: Mapping[str, str], date: str) -> st
 
 
 def _row(claim: Claim) -> tuple[str, ...]:
-    target = "" if claim.target is None else f"{claim.target:g}"
+    target = "" if claim.target is None else f"{claim.target:.3g}"
     met = "" if claim.target is None else "yes" if claim.met else "no"
     numbers = (_spread(claim.ours), claim.peer, _spread(claim.theirs), _spread(claim.ratios))
     return (claim.name, claim.unit, *numbers, target, met)

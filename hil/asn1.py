@@ -1,12 +1,11 @@
 """A BER reader that keeps offsets and raw bytes, and a small DER writer.
 
-Reading is lenient where the encoding rules of BER are (X.690 section 8): indefinite lengths,
-segmented strings, long lengths with leading zeros, high tag numbers. It is bounded in size, depth
-and number of elements, so that the worst an untrusted message gets is `Malformed`. Elements are
-read when they are first asked for; each octet is looked at once.
+Reading is lenient where the encoding rules of BER are (X.690 section 8): indefinite lengths, segmented strings, long
+lengths with leading zeros, high tag numbers. It is bounded in size, depth and number of elements, so that the worst an
+untrusted message gets is `Malformed`. Elements are read when they are first asked for; each octet is looked at once.
 
-A tag is one integer: class bits and number of a low tag (`SEQUENCE` is 0x10, context [0] is 0x80),
-without the bit that says constructed; a high tag number stands above bit 8.
+A tag is one integer: class bits and number of a low tag (`SEQUENCE` is 0x10, context [0] is 0x80), without the bit that
+says constructed; a high tag number stands above bit 8.
 """
 
 from __future__ import annotations
@@ -16,11 +15,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-MAX_SIZE = 16 * 1024 * 1024
-MAX_DEPTH = 64
-MAX_ELEMENTS = 100_000
-MAX_OID = 128
-MAX_INTEGER = 1024
+MAX_SIZE, MAX_DEPTH, MAX_ELEMENTS = 16 * 1024 * 1024, 64, 100_000
+MAX_OID, MAX_INTEGER = 128, 1024
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 UTF8_STRING, SEQUENCE, SET, PRINTABLE_STRING, IA5_STRING = 0x0C, 0x10, 0x11, 0x13, 0x16
@@ -40,6 +36,8 @@ _CODECS = {
 }
 _PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
 _TIME = re.compile(r"(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?(?:[.,]\d{1,9})?(Z|[+-]\d{4})?")
+_NEW = object.__new__
+_TAGS = tuple(octet & 0xDF if octet & 0x1F != 0x1F else None for octet in range(256))  # by identifier octet, None for high ones
 
 
 class Malformed(ValueError):
@@ -59,7 +57,7 @@ class _Budget:
 class Element:
     """One element as it stands in `data`: `start` to `end` with its header, `body` to `stop` without."""
 
-    __slots__ = ("_budget", "_children", "body", "constructed", "data", "depth", "end", "start", "stop", "tag")
+    __slots__ = ("_budget", "_children", "body", "data", "depth", "end", "start", "stop", "tag")
 
     def __init__(self, data: bytes, start: int, limit: int, depth: int, budget: _Budget) -> None:
         budget.left -= 1
@@ -69,19 +67,13 @@ class Element:
             raise Malformed(f"elements nested deeper than {MAX_DEPTH} at offset {start}")
         self.data, self.start, self.depth, self._budget = data, start, depth, budget
         self._children: tuple[Element, ...] | None = None
-        if start + 2 <= limit and (first := data[start]) & 0x1F != 0x1F and (size := data[start + 1]) < 0x80:
-            # Most elements by far have a header of two octets.
-            self.tag, self.constructed, self.body = first & 0xDF, first & CONSTRUCTED > 0, start + 2
-            self.stop = self.end = self.body + size
-            if self.end <= limit:
-                return
-        self.tag, self.constructed, at = _identifier(data, start, limit)
+        self.tag, at = _identifier(data, start, limit)
         length, self.body = _length(data, at, limit)
         if length is None:
             if not self.constructed:
                 raise Malformed(f"indefinite length of a primitive element at offset {start}")
             budget.liberties.add("indefinite lengths")
-            self._children, self.stop = self._read_children(limit, to_end_of_contents=True)
+            self._children, self.stop = self._read_with_care(limit, to_end_of_contents=True)
             self.end = self.stop + 2
         else:
             if self.body - at > 1 and (length < 0x80 or data[at + 1] == 0):
@@ -90,19 +82,53 @@ class Element:
             if self.end > limit:
                 raise Malformed(f"element at offset {start} is cut: {length} octets announced, {limit - self.body} present")
 
-    def _read_children(self, limit: int, *, to_end_of_contents: bool) -> tuple[tuple[Element, ...], int]:
-        data, depth, budget = self.data, self.depth + 1, self._budget
+    def _read_with_care(self, limit: int, *, to_end_of_contents: bool) -> tuple[tuple[Element, ...], int]:
+        """The elements within, whatever their headers are, and the offset after them."""
         children: list[Element] = []
         at = self.body
         while at < limit:
-            if to_end_of_contents and data[at : at + 2] == b"\0\0":
+            if to_end_of_contents and self.data[at : at + 2] == b"\0\0":
                 return tuple(children), at
-            child = Element(data, at, limit, depth, budget)
-            children.append(child)
-            at = child.end
+            children.append(Element(self.data, at, limit, self.depth + 1, self._budget))
+            at = children[-1].end
         if to_end_of_contents:
             raise Malformed(f"no end of the contents of the element at offset {self.start}")
         return tuple(children), at
+
+    def _read_plain_children(self) -> tuple[Element, ...] | None:
+        """The elements within, all made at once, if each has a header of DER with at most four octets."""
+        data, at, limit, depth, budget = self.data, self.body, self.stop, self.depth + 1, self._budget
+        if depth > MAX_DEPTH or limit - at > 2 * budget.left:  # an element has at least two octets
+            return None
+        children = []
+        last = limit - 1
+        while at < last:
+            tag, size, body = _TAGS[data[at]], data[at + 1], at + 2
+            if size >= 0x80:
+                if size == 0x81 and body < limit and data[body] >= 0x80:
+                    size, body = data[body], at + 3
+                elif size == 0x82 and body < last and data[body]:
+                    size, body = data[body] << 8 | data[at + 3], at + 4
+                else:
+                    return None
+            stop = body + size
+            if stop > limit or tag is None:
+                return None
+            child = _NEW(Element)
+            child.data, child.start, child.body = data, at, body
+            child.stop = child.end = at = stop
+            child.tag, child.depth = tag, depth
+            child._budget, child._children = budget, None
+            children.append(child)
+        if at < limit:
+            return None
+        budget.left -= len(children)
+        return tuple(children)
+
+    @property
+    def constructed(self) -> bool:
+        """Whether the contents are elements."""
+        return self.data[self.start] & CONSTRUCTED > 0
 
     @property
     def raw(self) -> bytes:
@@ -118,9 +144,10 @@ class Element:
     def children(self) -> tuple[Element, ...]:
         """The elements within a constructed one."""
         if self._children is None:
-            if not self.constructed:
+            if not self.data[self.start] & CONSTRUCTED:
                 raise Malformed(f"primitive element at offset {self.start} where a constructed one should stand")
-            self._children, _ = self._read_children(self.stop, to_end_of_contents=False)
+            plain = self._read_plain_children()
+            self._children = self._read_with_care(self.stop, to_end_of_contents=False)[0] if plain is None else plain
         return self._children
 
     def expect(self, *tags: int) -> Element:
@@ -131,14 +158,15 @@ class Element:
 
     def only_child(self) -> Element:
         """The one element within, as of an explicit tag."""
-        if len(self.children) != 1:
-            raise Malformed(f"{len(self.children)} elements at offset {self.start} where one should stand")
-        return self.children[0]
+        children = self.children
+        if len(children) != 1:
+            raise Malformed(f"{len(children)} elements at offset {self.start} where one should stand")
+        return children[0]
 
     def octets(self) -> bytes:
         """The octets of a string, its segments joined where it is constructed; any tag (an implicit one too)."""
-        if not self.constructed:
-            return self.content
+        if not self.data[self.start] & CONSTRUCTED:
+            return self.data[self.body : self.stop]
         self._budget.liberties.add("strings in segments")
         return b"".join(child.expect(OCTET_STRING).octets() for child in self.children)
 
@@ -149,11 +177,11 @@ class Element:
 
     def integer(self, most: int = MAX_INTEGER) -> int:
         """The value of an INTEGER of at most `most` octets; by default Python can show it in decimal."""
-        if self.expect(INTEGER).constructed or self.body == self.stop:
+        if self.expect(INTEGER).body == self.stop or self.data[self.start] & CONSTRUCTED:
             raise Malformed(f"INTEGER without a value at offset {self.start}")
         if self.stop - self.body > most:
             raise Malformed(f"INTEGER of more than {most} octets at offset {self.start}")
-        return int.from_bytes(self.content, "big", signed=True)
+        return int.from_bytes(self.data[self.body : self.stop], "big", signed=True)
 
     def small(self) -> int:
         """The value of an INTEGER of at most four octets, as a version or a size has."""
@@ -163,11 +191,13 @@ class Element:
 
     def oid(self) -> str:
         """The value of an OBJECT IDENTIFIER, dotted."""
-        return _dotted(self.expect(OID).content)
+        if self.tag != OID:
+            self.expect(OID)
+        return _dotted(self.data[self.body : self.stop])
 
     def bits(self) -> bytes:
         """The octets of a primitive BIT STRING, its count of unused bits dropped."""
-        if self.expect(BIT_STRING).constructed or self.body == self.stop or self.data[self.body] > 7:
+        if self.expect(BIT_STRING).body == self.stop or self.data[self.start] & CONSTRUCTED or self.data[self.body] > 7:
             raise Malformed(f"BIT STRING that cannot be read at offset {self.start}")
         return self.data[self.body + 1 : self.stop]
 
@@ -184,14 +214,13 @@ class Element:
         match = _TIME.fullmatch(text)
         if match is None or (len(match[1]) == 4) != (self.tag == GENERALIZED_TIME):
             raise Malformed(f"time that cannot be read at offset {self.start}")
-        year = int(match[1])
+        *numbers, zone = match.groups("0")  # no seconds are none; no zone is UTC's
+        year, month, day, hour, minute, second = map(int, numbers)
         if self.tag == UTC_TIME:
             year += 2000 if year < 50 else 1900
-        zone = match[7] or "Z"
         try:
-            month, day, hour, minute, second = (int(match[group] or 0) for group in range(2, 7))
             instant = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-            if zone != "Z":
+            if zone not in ("0", "Z"):
                 offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
                 instant += offset if zone[0] == "-" else -offset
         except (ValueError, OverflowError) as error:
@@ -202,32 +231,32 @@ class Element:
 class Fields:
     """Walks over the elements of a SEQUENCE in their order."""
 
-    __slots__ = ("_at", "_element", "_items")
+    __slots__ = ("_element", "_left")
 
-    def __init__(self, element: Element, *tags: int) -> None:
-        self._element = element.expect(*tags or (SEQUENCE,))
-        self._items = element.children
-        self._at = 0
+    def __init__(self, element: Element, tag: int = SEQUENCE) -> None:
+        if element.tag != tag:
+            element.expect(tag)
+        self._element = element
+        self._left = [*reversed(element.children)]
 
-    def take(self, *tags: int) -> Element:
-        """The next element, which must have one of these tags if any are given."""
-        if self._at == len(self._items):
+    def take(self, tag: int | None = None, or_tag: int | None = None) -> Element:
+        """The next element, which must have this tag, or one of these, if any is given."""
+        if not self._left:
             raise Malformed(f"the element at offset {self._element.start} ends too early")
-        element = self._items[self._at]
-        if tags and element.tag not in tags:
-            element.expect(*tags)
-        self._at += 1
+        element = self._left.pop()
+        if tag is not None and element.tag != tag and element.tag != or_tag:
+            element.expect(tag) if or_tag is None else element.expect(tag, or_tag)
         return element
 
-    def maybe(self, *tags: int) -> Element | None:
-        """The next element if it has one of these tags."""
-        if self._at < len(self._items) and self._items[self._at].tag in tags:
-            return self.take()
+    def maybe(self, tag: int, or_tag: int | None = None) -> Element | None:
+        """The next element if it has this tag, or one of these."""
+        if self._left and self._left[-1].tag in (tag, or_tag):
+            return self._left.pop()
         return None
 
     def rest(self) -> tuple[Element, ...]:
         """All elements not yet taken."""
-        return self._items[self._at :]
+        return tuple(reversed(self._left))
 
 
 def read(data: bytes) -> Element:
@@ -237,24 +266,23 @@ def read(data: bytes) -> Element:
     return Element(data, 0, len(data), 0, _Budget())
 
 
-def _identifier(data: bytes, at: int, limit: int) -> tuple[int, bool, int]:
+def _identifier(data: bytes, at: int, limit: int) -> tuple[int, int]:
+    """Tag and the offset after it."""
     if at >= limit:
         raise Malformed(f"no element at offset {at}")
-    first = data[at]
-    at += 1
-    if first & 0x1F != 0x1F:
-        return first & 0xDF, bool(first & CONSTRUCTED), at
+    first, at = data[at], at + 1
+    if (tag := _TAGS[first]) is not None:
+        return tag, at
     number = 0
     for _ in range(4):
         if at >= limit:
             break
-        octet = data[at]
-        at += 1
+        octet, at = data[at], at + 1
         number = number << 7 | octet & 0x7F
         if not octet & 0x80:
             if number < 31:
                 break
-            return first & 0xC0 | number << 8, bool(first & CONSTRUCTED), at
+            return first & 0xC0 | number << 8, at
     raise Malformed(f"tag that cannot be read before offset {at}")
 
 
@@ -262,12 +290,9 @@ def _length(data: bytes, at: int, limit: int) -> tuple[int | None, int]:
     """Length (None where indefinite) and the offset after it."""
     if at >= limit:
         raise Malformed(f"no length at offset {at}")
-    first = data[at]
-    at += 1
-    if first < 0x80:
-        return first, at
-    if first == 0x80:
-        return None, at
+    first, at = data[at], at + 1
+    if first <= 0x80:
+        return (first if first < 0x80 else None), at
     count = first & 0x7F
     if count > 8 or at + count > limit:
         raise Malformed(f"length that cannot be read at offset {at}")
@@ -292,16 +317,19 @@ def _dotted(content: bytes) -> str:
 def tlv(identifier: int, *parts: bytes) -> bytes:
     """An element with this identifier octet around the joined parts."""
     body = b"".join(parts)
-    size = len(body)
-    if size < 0x80:
-        return bytes((identifier, size)) + body
+    return _header(identifier, len(body)) + body
+
+
+@lru_cache(maxsize=4096)
+def _header(identifier: int, size: int) -> bytes:
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((identifier, 0x80 | len(length))) + length + body
+    return bytes((identifier, size)) if size < 0x80 else bytes((identifier, 0x80 | len(length))) + length
 
 
 def sequence(*parts: bytes) -> bytes:
     """SEQUENCE of encoded parts."""
-    return tlv(0x30, *parts)
+    body = b"".join(parts)
+    return _header(0x30, len(body)) + body
 
 
 def set_of(parts: Iterable[bytes]) -> bytes:
@@ -344,7 +372,7 @@ def boolean(value: bool) -> bytes:
 
 def octet_string(octets: bytes) -> bytes:
     """OCTET STRING."""
-    return tlv(OCTET_STRING, octets)
+    return _header(OCTET_STRING, len(octets)) + octets
 
 
 def bit_string(octets: bytes, unused: int = 0) -> bytes:
@@ -364,7 +392,8 @@ def printable_or_utf8(text: str) -> bytes:
 
 def time(instant: datetime) -> bytes:
     """UTCTime until 2049, GeneralizedTime from then on (RFC 5280 section 4.1.2.5)."""
-    instant = instant.astimezone(UTC)
-    if 1950 <= instant.year < 2050:
-        return tlv(UTC_TIME, instant.strftime("%y%m%d%H%M%SZ").encode())
-    return tlv(GENERALIZED_TIME, f"{instant.year:04}{instant:%m%d%H%M%SZ}".encode())
+    at = instant.astimezone(UTC)
+    rest = b"%02d%02d%02d%02d%02dZ" % (at.month, at.day, at.hour, at.minute, at.second)
+    if 1950 <= at.year < 2050:
+        return tlv(UTC_TIME, b"%02d" % (at.year % 100), rest)
+    return tlv(GENERALIZED_TIME, b"%04d" % at.year, rest)

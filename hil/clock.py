@@ -17,6 +17,8 @@ from typing import Protocol
 _SLICE = 0.05
 """Real seconds after which a waiter looks whether time has leapt."""
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
 _SHORTEST = 1e-5
 """Phone seconds that are not worth waiting for."""
 
@@ -46,7 +48,9 @@ class Pace:
 
 def phone_time(paces: Sequence[Pace], real: datetime) -> datetime:
     """Phone time at the real instant `real`, such as a packet's capture time; the first pace holds before itself too."""
-    pace = next((pace for pace in reversed(paces) if pace.real <= real), paces[0])
+    for pace in reversed(paces):
+        if pace.real <= real:
+            break
     return pace.phone + (real - pace.real) * pace.rate
 
 
@@ -59,6 +63,7 @@ class ScaledClock:
         self._start = time.monotonic() - elapsed
         self._paces = [Pace(self._epoch, self._epoch, rate)]
         self._sleepers: dict[int, datetime] = {}
+        self._sharers: set[threading.Thread] = set()
 
     @property
     def rate(self) -> float:
@@ -95,10 +100,19 @@ class ScaledClock:
         """Let `span` phone seconds be over at once, for whoever shares this clock."""
         self._leap(span)
 
+    def share(self, thread: threading.Thread) -> None:
+        """From now on `thread` has plans unless it waits by this clock, or has ended."""
+        self._sharers.add(thread)
+
+    def power_is_off(self) -> None:
+        """The phone that lives by this clock has no plans any more; its next ones are not known."""
+
     @property
-    def _wakes(self) -> datetime | None:
-        """When the first of those who wait in this process goes on; None where nobody waits."""
-        return min(tuple(self._sleepers.values()), default=None)
+    def _sharers_wake(self) -> datetime | None:
+        """When the first of the threads that share this clock goes on; None while one of them is at work."""
+        self._sharers = {thread for thread in self._sharers if thread.is_alive()}
+        wakes = [self._sleepers.get(thread.ident or 0) for thread in self._sharers]
+        return None if None in wakes else min(filter(None, wakes), default=_NEVER)
 
     def _leap(self, span: float) -> float:
         """Leap; the monotonic instant of it."""

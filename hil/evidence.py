@@ -3,6 +3,7 @@
     evidence/<phone>/<sitting>/manifest.json      what was played, and whether each part is whole
                                boot-1.pcapng      everything that crossed the wire in that boot
                                boot-1.events.jsonl
+                               boot-1.keys        secrets of its TLS connections
                                boot-1/            the files served in that boot
 
 Files are named relative to the sitting's folder. Instants are in phone time.
@@ -14,6 +15,7 @@ import json
 import re
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,13 +37,18 @@ class EventName(StrEnum):
     SCEP_REQUEST = "scep request"
     SCEP_ANSWER = "scep answer"
     TIME_SERVED = "time served"
+    TIME_WITHHELD = "time withheld"
     SYSLOG = "syslog"
     LEASE = "dhcp lease"
     TLS_HANDSHAKE = "tls handshake"
     TLS_REQUEST = "tls request"
     TLS_CLOSED = "tls closed"
+    HANG_UP = "hang up"
+    PORT_REFUSES = "port refuses"
+    PORT_LISTENS = "port listens"
     STRAY = "stray"
     REFERENCE = "reference"
+    ENTITY_NEW = "end entity new"
     SETTLED = "settled"
     FAULT = "fault"
     BOOT_ENDS = "boot ends"
@@ -77,6 +84,10 @@ class BootManifest(_Frozen):
     packets: int
     drops: int
     problems: tuple[str, ...]
+    keys: str | None = None
+    """The secrets of its TLS connections, as tshark reads them."""
+    guarded: bool = False
+    """Whether the phone's port asked for 802.1X."""
     in_time: bool = True
     """Whether all that the boot was played for was answered before its patience was over."""
 
@@ -93,6 +104,16 @@ class PlayedScenario(_Frozen):
     key: str
     text: str
     has_url: bool
+    services: tuple[str, ...] = ()
+    """What the devices were told of over TLS."""
+    persona: str = ""
+    """The persona that its CA played, empty for the bench's own."""
+    external: bool = False
+    """Whether a real CA answered the phone, with a key that nobody here has, and that persona the reference alone."""
+    told: tuple[str, ...] = ()
+    """Parameters, as profile 1 spells them, that the testbed told this slot of its end entity, and not the scenario."""
+    port: int | None = None
+    """The TCP port of the SCEP server, where that is its own."""
 
 
 class SittingManifest(_Frozen):
@@ -113,11 +134,23 @@ class SittingManifest(_Frozen):
     server_address: str
     rate: float
     """Phone seconds in one real second, but where time was hastened."""
+    longest_wait: float | None = None
+    """Phone seconds that a scenario might let pass in this run, None where any."""
     paces: Annotated[tuple[Pace, ...], Field(min_length=1)]
     """How phone time went by the capture's real time."""
     scenarios: tuple[PlayedScenario, ...]
     boots: tuple[BootManifest, ...]
     faults: tuple[str, ...]
+
+    @property
+    def leapt(self) -> float:
+        """Phone seconds of this sitting's boots that nobody had plans for and that were over at once."""
+        lived = [(boot.power_on, boot.ended) for boot in self.boots]
+        return sum(
+            (after.phone - phone_time((before,), after.real)).total_seconds()
+            for before, after in pairwise(self.paces)
+            if any(begin <= after.phone <= end for begin, end in lived)
+        )
 
     def phone_time(self, capture_time: datetime) -> datetime:
         """A capture's real time in phone time."""

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from dataclasses import dataclass, field, fields
-from inspect import signature
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Literal, get_args
 
 FailInfo = Literal["badAlg", "badMessageCheck", "badRequest", "badTime", "badCertId"]
 Chain = Literal["absent", "leaf first", "leaf last"]
 Forgery = Literal["recipientNonce", "transactionID", "signer", "signature", "certificate"]
 When = Literal["before", "during", "after"]
+HTTPS = "https:"  # as MYCERTURL: the slot's own server, over TLS
 
 
 @dataclass(frozen=True, repr=False)
 class Issue:
     """The CA grants the request: validity in days, notBefore that many days before the instant of issue.
 
-    A negative `backdated` is a certificate of the future. `chain` says whether the CA's certificates
-    stand in the CertRep too, before or after the leaf; None leaves it to the CA.
+    A negative `backdated` is of the future. `chain`: where in the CertRep the CA's certificates stand; None leaves it to the CA.
     """
 
     days: float = 365.0
@@ -69,9 +67,8 @@ _GRANTED = Issue()
 class Forge(_Terse):
     """The CA's answer with a lie in its CertRep; several lies are nested.
 
-    `recipientNonce`, `transactionID`: not those of the request. `signer`: signed by a stranger with a
-    certificate of the CA's name. `signature`: signed by a stranger in the name of the CA's own
-    certificate. `certificate`: issued by the CA for a key that the client does not have.
+    `recipientNonce`, `transactionID`: not those of the request. `signer`: signed by a stranger with a certificate of the CA's
+    name. `signature`: by a stranger in the name of the CA's own certificate. `certificate`: issued for a key of another client.
     """
 
     lie: Forgery
@@ -177,86 +174,28 @@ CertRepAnswer = Issue | Pend | Reject | Forge
 InPlaceOfCa = HttpError | Redirect | Silence | Garbage
 WireFault = Reset | Truncate | WrongLength | Drip
 Answer = CertRepAnswer | InPlaceOfCa | WireFault
+_AROUND_ANOTHER = Forge | WireFault
+_ON_THE_WIRE = InPlaceOfCa | WireFault
 
 _DAY = 86_400
 _MOST = 1_000_000_000
-_LONGEST_TEXT = 1000
 
 
 def layers(answer: Answer) -> tuple[Answer, ...]:
     """The answer, what it is made of, and so on: the last is what the CA does, or what stands in its place."""
     found: list[Answer] = [answer]
-    while isinstance(inner := found[-1], Forge | WireFault):
+    while isinstance(inner := found[-1], _AROUND_ANOTHER):
         found.append(inner.of)
     return tuple(found)
 
 
 def on_the_wire(answer: Answer) -> bool:
     """Whether the HTTP answer is another than a CertRep sent whole."""
-    return any(isinstance(layer, InPlaceOfCa | WireFault) for layer in layers(answer))
-
-
-def read_answer(text: str) -> Answer:
-    """The answer that `text` spells as Python would, such as `Drip(64, of=HttpError(503))`; nothing is evaluated.
-
-    `ValueError` says what is wrong.
-    """
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError(f"an answer of {len(text)} characters; at most {_LONGEST_TEXT} are read")
-    try:
-        value = _value(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{text[:60]!r} is no answer: {error.args[0]}") from error
-    if not isinstance(value, Answer):
-        raise ValueError(f"{text[:60]!r} is no answer; write for example Issue() or Reset('during', of=Reject('badTime'))")
-    return value
-
-
-def _value(node: ast.expr) -> object:
-    match node:
-        case ast.Constant(str() | int() | float() | None as value):
-            return value
-        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as number)):
-            return -number
-        case ast.Call(ast.Name(name)):
-            return _answer(name, node)
-    raise ValueError(f"{ast.unparse(node)!r} is neither an answer, nor a text, a number or None")
-
-
-def _answer(name: str, call: ast.Call) -> object:
-    kinds = {kind.__name__: kind for kind in get_args(Answer)}
-    kind = kinds.get(name)
-    if kind is None:
-        raise ValueError(f"there is no answer {name}; there are {', '.join(sorted(kinds))}")
-    given = {word.arg: _value(word.value) for word in call.keywords if word.arg}
-    if len(given) < len(call.keywords):
-        raise ValueError(f"{name}: each parameter is named once, without **")
-    try:
-        bound = signature(kind).bind(*map(_value, call.args), **given)
-    except TypeError as error:
-        raise ValueError(f"{name}: {error}") from error
-    hints = get_type_hints(kind)
-    for parameter, value in bound.arguments.items():
-        if not _fits(value, hints[parameter]):
-            raise ValueError(f"{name}: {parameter} cannot be {value!r}")
-    built: object = kind(*bound.args, **bound.kwargs)
-    return built
-
-
-def _fits(value: object, hint: object) -> bool:
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_args(hint):
-        return any(_fits(value, one) for one in get_args(hint))
-    if isinstance(value, bool):
-        return False
-    wanted = (int, float) if hint is float else hint
-    return isinstance(value, wanted)  # type: ignore[arg-type]  # hints of answers are classes, where they are no unions
+    return any(isinstance(layer, _ON_THE_WIRE) for layer in layers(answer))
 
 
 def _require(value: object, literal: object, name: str) -> None:
-    allowed = get_args(literal)
-    if value not in allowed:
+    if value not in (allowed := get_args(literal)):
         raise ValueError(f"{name} is {value!r}; one of {', '.join(map(repr, allowed))} is wanted")
 
 
@@ -270,11 +209,16 @@ class Restart:
     """Power off once the profile is settled, and on again with the same settings."""
 
 
-@dataclass(frozen=True)
-class ChangeSettings:
-    """Restart with these settings laid over the scenario's own."""
+@dataclass(frozen=True, repr=False)
+class ChangeSettings(_Terse):
+    """Restart with these settings laid over the scenario's own; with a `slot`, over those of that profile's scenario alone."""
 
     settings: tuple[tuple[str, str], ...]
+    slot: int | None = None
+
+    def changes(self, slot: int) -> bool:
+        """Whether the profile `slot` is told something else."""
+        return self.slot in (None, slot)
 
 
 @dataclass(frozen=True)
@@ -284,7 +228,36 @@ class PassTime:
     span: float
 
 
-Step = Restart | ChangeSettings | PassTime
+@dataclass(frozen=True)
+class TellTime:
+    """From now on the device is told another time when it asks: `ahead` phone seconds ahead; None tells it none at all."""
+
+    ahead: float | None
+
+
+@dataclass(frozen=True)
+class HangUp:
+    """The bench ends the connections that the device has to `service`, so that it makes new ones if it still wants them."""
+
+    service: str
+
+
+@dataclass(frozen=True)
+class EntityNew:
+    """Set the profiles' end entities to New, where the CA has such: it then grants each once more."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """From now on the TCP port of the profiles' SCEP server refuses connections, or listens again."""
+
+    refuses: bool = True
+
+
+LiveStep = PassTime | TellTime | EntityNew | HangUp | Refuse
+"""A step with the power on: it adds no boot."""
+
+Step = Restart | ChangeSettings | LiveStep
 
 
 def _shown(name: str, value: str) -> str:
@@ -299,20 +272,30 @@ def _told(step: Step) -> str:
             return "then restart"
         case PassTime(span):
             return f"then {span:g} s pass"
-        case ChangeSettings(settings):
-            return f"then restart with {' '.join(_shown(name, value) for name, value in settings)}"
+        case TellTime(None):
+            return "then no time is told"
+        case TellTime(ahead):
+            return f"then a time {ahead:+g} s off is told"
+        case HangUp(service):
+            return f"then {service} is hung up"
+        case EntityNew():
+            return "then the end entity is New"
+        case Refuse(refuses):
+            return f"then the server's port {'refuses' if refuses else 'listens'}"
+        case ChangeSettings(settings, slot):
+            return " ".join(["then restart with", *(_shown(*pair) for pair in settings), *([f"in slot {slot}"] if slot else [])])
 
 
 @dataclass(frozen=True, repr=False)
 class Scenario:
     """One profile's story on one device.
 
-    `settings` name parameters as profile 1 spells them; the planner writes them for the slot in
-    which the scenario sits. The URL is the slot's own unless `MYCERTURL` is given. `slot` pins the
-    scenario. The k-th entry of `ca` answers the k-th request, its last one all that follow; what is
-    asked of the CA besides certificates (capabilities, its own certificate) is answered as ever.
-    `mates` are scenarios of other slots that must share every boot with this one. One that is
-    `alone` shares its boots with no other scenario.
+    `settings` name parameters as profile 1 spells them; the planner writes them for the slot in which the scenario sits. The
+    URL is the slot's own unless `MYCERTURL` is given, and its own over TLS where that is `HTTPS`. `slot` pins the scenario.
+    The k-th entry of `ca` answers the k-th request, its last one all that follow; what else is asked of the CA is answered as
+    ever. `mates` are scenarios of other slots that must share every boot with this one. One that is `alone` shares its boots
+    with no other scenario. The device is told where the bench offers each of `services` over TLS. The CA plays `persona`;
+    without one it is the bench's own.
     """
 
     settings: tuple[tuple[str, str], ...] = ()
@@ -322,13 +305,15 @@ class Scenario:
     steps: tuple[Step, ...] = ()
     alone: bool = False
     mates: tuple[Scenario, ...] = field(default=())
+    services: tuple[str, ...] = ()
+    persona: str = ""
 
     def __repr__(self) -> str:
         return f"<scenario {self.text}>"
 
     def setting(self, name: str) -> str | None:
         """The value the scenario gives to `name`, spelled as for profile 1, or None where it gives none."""
-        return dict(self.settings).get(name)
+        return dict((*self.settings, *self.common)).get(name)
 
     @property
     def has_url(self) -> bool:
@@ -337,12 +322,12 @@ class Scenario:
 
     @property
     def enrols(self) -> bool:
-        """Whether an unattended phone that keeps to the documents asks for a certificate.
+        """Whether an unattended phone that keeps to the documents asks for a certificate, where the bench can see it.
 
-        A profile whose challenge password is empty waits for a person, and one whose certificate is
-        being deleted takes no other (J100 template, SCEPPASSWORD and DELETE_SCEP_CERT).
+        It waits for a person where SCEPPASSWORD is empty, and takes none while one is deleted (J100 template).
         """
-        return self.has_url and self.setting("SCEPPASSWORD") != "" and not self.deletes
+        trusts = not self.over_tls or bool(self.services or self.setting("TRUSTCERTS"))
+        return self.has_url and trusts and not (self.deletes or self.deletes_an_only_one or self.setting("SCEPPASSWORD") == "")
 
     @property
     def deletes(self) -> bool:
@@ -350,18 +335,40 @@ class Scenario:
         return self.setting("DELETE_SCEP_CERT") == "1"
 
     @property
+    def deletes_an_only_one(self) -> bool:
+        """Whether the phone is told to delete its certificate if it has but one, and to install none in any profile."""
+        return self.setting("DELETE_MY_CERT") == "1"
+
+    @property
+    def over_tls(self) -> bool:
+        """Whether the SCEP server is spoken to over TLS."""
+        return self.enhanced or self.setting("MYCERTURL") == HTTPS
+
+    @property
+    def has_own_port(self) -> bool:
+        """Whether the profile's SCEP server is told at a TCP port of its own, which can refuse."""
+        return any(isinstance(step, Refuse) for step in self.steps)
+
+    @property
+    def enhanced(self) -> bool:
+        """Whether an entity class counts, which makes the phone speak https."""
+        in_aura = self.setting("ENABLE_AVAYA_ENVIRONMENT") != "0" and self.setting("ENABLE_3PCC_ENVIRONMENT") == "0"
+        return in_aura and bool(self.setting("SCEP_ENTITY_CLASS"))
+
+    @property
     def text(self) -> str:
         """The scenario in one line, as reports and progress show it."""
         words = [_shown(name, value) for name, value in (*self.settings, *self.common)]
-        words += [repr(answer) for answer in self.ca if answer != Issue()]
-        words += [_told(step) for step in self.steps]
-        words += [f"slot {self.slot}"] if self.slot else []
-        words += [f"with ({mate.text})" for mate in self.mates]
+        words += [*(repr(answer) for answer in self.ca if answer != Issue()), *map(_told, self.steps)]
+        named = {"services": " ".join(self.services), "CA": self.persona, "slot": self.slot}.items()
+        words += [*(f"{name} {value}" for name, value in named if value), *(f"with ({mate.text})" for mate in self.mates)]
         return " ".join(words) or "defaults"
 
     @property
     def key(self) -> str:
         """What tells this scenario from every other, the same in each run."""
         mates = tuple(mate.key for mate in self.mates)
-        told = (self.settings, self.common, self.slot, self.ca, self.steps, self.alone, mates)
+        told: tuple[object, ...] = (self.settings, self.common, self.slot, self.ca, self.steps, self.alone, mates)
+        # What came later counts only where it is used, so that no older scenario has another key than before.
+        told += tuple((name, value) for name in ("services", "persona") if (value := getattr(self, name)))
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]

@@ -47,8 +47,9 @@ def test_keylen_spelling_of_the_third_profile(phone: Observation, reference: Obs
 
 @scenario(slot=1, MYCERTKEYLEN="4096")
 @pytest.mark.requirement("KEYLEN-4096-BOOT")
-def test_keylen_4096_costs_boot_time(phone: Observation, characterise: Characterise) -> None:
+def test_keylen_4096_costs_boot_time(phone: Observation, reference: Observation, characterise: Characterise) -> None:
     characterise("request after settings with 4096 bits [phone s]", phone.timing.request_after_settings)
+    characterise("csr.key_bits by MYCERTKEYLEN 4096", phone.csr.key_bits, reference.csr.key_bits)
 
 
 @scenario()
@@ -60,6 +61,7 @@ def test_csr_signature(phone: Observation, reference: Observation) -> None:
 
 @scenario()
 @pytest.mark.requirement("KEY-MATCHES-SIGNER")
-def test_csr_key_signs_the_message(phone: Observation, reference: Observation) -> None:
-    assert phone.csr.key_matches_signer
-    assert reference.csr.key_matches_signer
+def test_whether_the_csr_key_signs_the_message(phone: Observation, characterise: Characterise) -> None:
+    characterise(
+        "request.signer self-signed", phone.request.message.signer is not None and phone.request.message.signer.self_signed
+    )

@@ -6,9 +6,6 @@ import pytest
 
 from hil_fixtures import Characterise, Comparison, Observation, changes, restart, scenario
 
-SECOND = scenario(slot=2, MYCERTCN="second $MACADDR", MYCERTKEYLEN="4096")
-THIRD = scenario(slot=3, MYCERTCN="third $MACADDR", SCEPENCALG="1")
-
 
 @scenario(MYCERTURL="")
 @pytest.mark.requirement("NO-URL")
@@ -26,17 +23,6 @@ def test_url_of_each_profile(phone: Observation, reference: Observation, slot: i
     assert phone.enrolled
     assert phone.slot == slot
     assert phone.csr.common_name == reference.csr.common_name
-
-
-@scenario(slot=1, MYCERTCN="first $MACADDR", mates=[SECOND, THIRD])
-@pytest.mark.requirement("THREE-PROFILES")
-def test_three_profiles_in_one_boot(phone: Observation, reference: Observation) -> None:
-    assert [mate.enrolled for mate in phone.mates] == [True, True]
-    assert phone.enrolled_boots == phone.mates[0].enrolled_boots == phone.mates[1].enrolled_boots
-    for seen, due in zip((phone, *phone.mates), (reference, *reference.mates), strict=True):
-        assert seen.csr.common_name == due.csr.common_name
-        assert seen.csr.key_bits == due.csr.key_bits
-        assert seen.request.cipher_family == due.request.cipher_family
 
 
 def own_parameters(slot: int) -> pytest.MarkDecorator:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
 
@@ -15,10 +22,58 @@ LONGEST_TEST = 300
 """Seconds after which a test that names no limit of its own is ended; only a hang takes so long."""
 
 
+AT_THE_END = "at the end: "
+SHARES_A_NIGHT = "tests/night/"
+"""The room whose tests look at one long night, and so belong in one process."""
+
+
+class ByModule(LoadScopeScheduling):
+    """Gives each process a module at a time, or the room that shares a night."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SHARES_A_NIGHT if nodeid.startswith(SHARES_A_NIGHT) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModule:
+    return ByModule(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--thorough", action="store_true", help="play what shows the same on more phones, too; it takes minutes more"
+    )
+
+
+def pytest_configure() -> None:
+    """Let what tests start heed Ctrl-C, even where this run was started in the background and ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms with the longest tests come first, so that no process ends long after the others."""
+    longest: dict[Path, float] = {}
     for item in items:
-        if item.get_closest_marker("timeout") is None:
+        asked = item.get_closest_marker("timeout")
+        limit = asked.args[0] if asked else LONGEST_TEST
+        longest[item.path.parent] = max(limit, longest.get(item.path.parent, 0))
+        if asked is None:
             item.add_marker(pytest.mark.timeout(LONGEST_TEST))
+    items.sort(key=lambda item: longest[item.path.parent], reverse=True)
+
+
+@pytest.fixture
+def tell_at_the_end(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
+    """Called with a title and a text, shows them below the dots, from whichever process they come."""
+    return lambda title, text: record_property(AT_THE_END + title, text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            if name.startswith(AT_THE_END):
+                terminalreporter.section(name.removeprefix(AT_THE_END))
+                terminalreporter.write_line(str(value))
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +101,20 @@ def each_network(request: pytest.FixtureRequest) -> list[str]:
         pytest.skip("not root")
     prefix: list[str] = request.getfixturevalue("own_network" if request.param == "as root" else "without_root")
     return prefix
+
+
+@pytest.fixture(scope="session")
+def virtual_ways() -> dict[str, dict[str, Any]]:
+    """The `power` of a virtual bench for each way to switch it, by kind, as the manual tells users."""
+    page = (Path(__file__).resolve().parents[1] / "docs" / "power.md").read_text()
+    found = [yaml.safe_load(line)["power"] for line in re.findall(r"(?m)^    power: .*\b(?:192\.0\.2\.2|console)\b.*$", page)]
+    return {power["kind"]: power for power in found}
+
+
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether as much as possible is played, and not only what shows each thing once."""
+    return bool(pytestconfig.getoption("--thorough"))
 
 
 @pytest.fixture(scope="session")

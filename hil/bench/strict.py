@@ -1,20 +1,27 @@
-"""Strict reading of a YAML file: the first thing wrong becomes one line that says what would be right."""
+"""Strict reading of what a YAML file holds: the first thing wrong becomes one line that says what would be right."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeVar, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
+from hil.bench.source import Source
 from hil.errors import Misuse
 
-_LIMIT = 1 << 20
-_HIDDEN = re.compile(r"community|passw|secret|token|psk", re.IGNORECASE)
+VARIABLE, FILE = "_env", "_file"
+"""How a key ends that names the place of a secret: a variable of the environment, or a file."""
+
+_VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+_MISSPELT = 0.7
+"""From which likeness on a key is one of ours, misspelt."""
+
+Place = tuple[str | int, ...]
 
 
 class Strict(BaseModel):
@@ -22,53 +29,43 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
+    @field_validator("*")
+    @classmethod
+    def _names_a_variable(cls, value: object, info: ValidationInfo) -> object:
+        """Where a variable's name belongs, a secret may have been put."""
+        return variable_name(value) if isinstance(value, str) and str(info.field_name).endswith(VARIABLE) else value
+
+
+def variable_name(text: str) -> str:
+    """`text`, which has to be a name of a variable; a `ValueError` does not repeat it, for it may be a secret."""
+    if not _VARIABLE_NAME.fullmatch(text):
+        raise ValueError("is no name of an environment variable: capitals, digits and _, such as HIL_SECRET")
+    return text
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Beside a field with a default: `hil testbed init` asks for it all the same, where `key` has one of `values`.
+
+    Without a key, always. Keys that must be given are asked for without this.
+    """
+
+    key: str | None = None
+    values: tuple[str, ...] = ()
+
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML keeps the last of two equal keys and says nothing; a testbed must not lose a phone that way."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a key is a list or a mapping", problem_mark=key.start_mark)
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds; `Misuse` if it cannot be read, is not YAML, or is no mapping."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=file) from error
-    if len(text) > _LIMIT:
-        raise Misuse(f"is larger than {_LIMIT} characters", file=file)
-    try:
-        raw = yaml.load(text, _UniqueKeyLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-01
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}" if mark else None
-        problem = str(getattr(error, "problem", None) or error).partition("\n")[0]
-        raise Misuse(f"is not YAML: {problem}", file=file, key=place) from error
-    if not isinstance(raw, dict):
-        raise Misuse("is not a mapping of keys to values", file=file)
-    return raw
-
-
-def checked(model: type[Model], raw: object, *, file: Path, at: Sequence[str | int] = ()) -> Model:
+def checked(model: type[Model], raw: object, *, source: Source, at: Place = ()) -> Model:
     """`raw` as a `model`; `Misuse` for the first thing that is wrong, `at` being where `raw` stands in the file."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = dotted([*at, *first["loc"]])
-        shown = "" if first["type"] == "missing" else _shown(where, first["input"])
-        raise Misuse(_problem(first) + shown, file=file, key=where, remedy=_remedy(model, first)) from None
+        path, first = _first(raw, error)
+        where = dotted([*at, *path])
+        shown = "" if first["type"] == "missing" else _shown(model, path, first)
+        raise Misuse(problem_of(first) + shown, file=source, key=where, remedy=_remedy(model, path, first)) from None
 
 
 def dotted(path: Sequence[str | int]) -> str:
@@ -82,49 +79,110 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else "known here: " + ", ".join(sorted(known))
 
 
-def _shown(where: str, value: object) -> str:
-    if _HIDDEN.search(where):
+def _first(raw: object, error: ValidationError) -> tuple[Place, Mapping[str, Any]]:
+    """The first thing wrong; where a key may have several shapes, what is wrong with the shape that was meant.
+
+    A key that is missing was misspelt where an unknown one stands beside it.
+    """
+    found = [(_in_file(raw, each["loc"], missing=each["type"] == "missing"), each) for each in error.errors(include_url=False)]
+    start, first = found[0]
+    if first["type"] == "missing":
+        for path, each in found:
+            if each["type"] == "extra_forbidden" and path[:-1] == start[:-1]:
+                return path, each
+    return max((each for each in found if each[0][: len(start)] == start), key=lambda each: len(each[0]))
+
+
+def _in_file(raw: object, loc: Place, *, missing: bool) -> Place:
+    """`loc` as keys of the file, without pydantic's own names for the shapes that a key may have."""
+    path: list[str | int] = []
+    here: Any = raw
+    for part in loc:
+        known = here if isinstance(here, Mapping) else range(len(here)) if isinstance(here, list) else ()
+        if part in known:
+            here = here[part]
+        elif not (missing and part == loc[-1]):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _shown(model: type[BaseModel], path: Place, first: Mapping[str, Any]) -> str:
+    """What stands there; hidden where it may be a secret, or hold one."""
+    value, names = first["input"], [part for part in path if isinstance(part, str)]
+    if isinstance(value, Mapping | list):
+        return f" (a {'mapping' if isinstance(value, Mapping) else 'list'})"
+    unknown = first["type"] == "extra_forbidden"
+    if names and (_is_place(names[-1]) or (unknown and _may_be_secret(names[-1], _section(model, names[:-1])))):
         return " (value hidden)"
     text = repr(value)
     return f" (value {text if len(text) <= 60 else text[:57] + '...'})"
 
 
-def _problem(first: Mapping[str, Any]) -> str:
+def _is_place(key: str) -> bool:
+    return key.endswith((VARIABLE, FILE))
+
+
+def _may_be_secret(key: str, section: type[BaseModel]) -> bool:
+    """Whether at an unknown key a secret may stand: unless it is one of a section's that has to do with none, misspelt."""
+    return _knows_secrets(section) or not difflib.get_close_matches(key, section.model_fields, n=1, cutoff=_MISSPELT)
+
+
+def _knows_secrets(section: type[BaseModel]) -> bool:
+    """Whether the section, or one in it, names the place of a secret."""
+    fields = section.model_fields.items()
+    return any(_is_place(name) or any(map(_knows_secrets, models_in(field.annotation))) for name, field in fields)
+
+
+def problem_of(first: Mapping[str, Any]) -> str:
+    """One of pydantic's errors in the words of this bench."""
     match first["type"]:
         case "extra_forbidden":
             return "unknown key"
         case "missing":
             return "is missing"
+        case "model_type":
+            return "is not a mapping of keys to values"
+        case "tuple_type":
+            return "is not a list"
+        case "too_short":
+            return f"needs at least {first['ctx']['min_length']}"
+        case "too_long":
+            return f"takes at most {first['ctx']['max_length']}"
         case _:
             message = str(first["msg"]).removeprefix("Value error, ")
             return message[:1].lower() + message[1:]
 
 
-def _remedy(model: type[BaseModel], first: Mapping[str, Any]) -> str | None:
+def _remedy(model: type[BaseModel], path: Place, first: Mapping[str, Any]) -> str | None:
+    names = [part for part in path if isinstance(part, str)]
+    field = _section(model, names[:-1]).model_fields.get(names[-1]) if names else None
+    wanted = field.description if field else None
     match first["type"]:
         case "extra_forbidden":
-            return nearest(str(first["loc"][-1]), _keys_at(model, first["loc"][:-1]))
-        case "string_type":
+            return nearest(names[-1], list(_section(model, names[:-1]).model_fields))
+        case "string_type" if isinstance(first["input"], int | float | date):
             return "put it in quotes"
         case "missing":
-            return "add it"
+            return f"add it: {wanted}" if wanted else "add it"
         case _:
-            return None
+            return f"wanted: {wanted}" if wanted else None
 
 
-def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """Keys known at `path` inside `model`, walking through lists and optional fields."""
+def _section(model: type[BaseModel], names: Sequence[str]) -> type[BaseModel]:
+    """The model below the keys `names` inside `model`, walking through lists and optional fields."""
     here = model
-    for part in path:
-        if isinstance(part, int) or part not in here.model_fields:
+    for name in names:
+        if name not in here.model_fields:
             continue
-        inner = _models_in(here.model_fields[part].annotation)
+        inner = models_in(here.model_fields[name].annotation)
         if inner:
             here = inner[0]
-    return list(here.model_fields)
+    return here
 
 
-def _models_in(annotation: object) -> list[type[BaseModel]]:
+def models_in(annotation: object) -> list[type[BaseModel]]:
+    """The models among the shapes that a key may have."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
+    return [model for part in get_args(annotation) for model in models_in(part)]

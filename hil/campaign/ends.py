@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from hil.campaign.plan import PlannedBoot
-from hil.clock import Clock
+from hil.campaign.waiting import happened
+from hil.clock import ScaledClock
 from hil.evidence import EventName
-from hil.scenario import Pend
+from hil.scenario import InPlaceOfCa, Pend, Scenario, layers
 from hil.services.events import Event, EventStream
 
 FINAL_STATUS = ("SUCCESS", "FAILURE")
@@ -40,17 +41,20 @@ class Ended(NamedTuple):
 
 
 def awaited_slots(boot: PlannedBoot, *, held: frozenset[int]) -> frozenset[int]:
-    """Slots whose enrolment ends the boot: told a URL, able to enrol unattended, and without a certificate."""
-    return frozenset(
-        slot
-        for slot, scenario in boot.scenarios
-        if scenario.enrols and slot not in held and not isinstance(scenario.ca[-1], Pend)
-    )
+    """Slots whose enrolment ends the boot: told a URL, able to enrol unattended, without a certificate, and decided by a CA."""
+    return frozenset(slot for slot, scenario in boot.scenarios if scenario.enrols and slot not in held and _decided(scenario))
 
 
-def deleted_slots(boot: PlannedBoot) -> frozenset[int]:
-    """Slots whose certificate the boot deletes."""
-    return frozenset(slot for slot, scenario in boot.scenarios if scenario.deletes)
+def _decided(scenario: Scenario) -> bool:
+    """Whether the CA grants or refuses in the end."""
+    speaks = any(not isinstance(layers(answer)[-1], InPlaceOfCa) for answer in scenario.ca)
+    return speaks and not isinstance(scenario.ca[-1], Pend)
+
+
+def deleted_slots(boot: PlannedBoot, *, held: frozenset[int]) -> frozenset[int]:
+    """Slots whose certificate the boot deletes, of those that had one before it."""
+    only = held if len(held) == 1 and any(scenario.deletes_an_only_one for _, scenario in boot.scenarios) else frozenset()
+    return only | {slot for slot, scenario in boot.scenarios if scenario.deletes}
 
 
 def answered(event: Event, device: str) -> int | None:
@@ -60,20 +64,20 @@ def answered(event: Event, device: str) -> int | None:
 
 
 def await_settled(
-    events: EventStream, device: str, span: float, *, limit: float, clock: Clock, since: int, cancel: threading.Event
+    events: EventStream, device: str, span: float, *, limit: float, clock: ScaledClock, since: int, cancel: threading.Event
 ) -> bool:
     """Wait until `device` has for `span` phone seconds shown no sign of starting anew; False where it did so up to `limit`.
 
     A phone that restarts by itself after new settings does only then what the boot is for: a
     certificate that it is told to delete is there until then.
     """
-    reader = events.subscribe(since)
+    reader = events.subscribe(since, clock)
     began = clock.now()
     end, last_end = began + timedelta(seconds=span), began + timedelta(seconds=max(span, limit))
     while not cancel.is_set() and (now := clock.now()) < end:
         if now >= last_end:
             return False
-        for event in reader.wait((min(end, last_end) - now).total_seconds(), cancel):
+        for event in happened(reader, min(end, last_end), clock, cancel):
             if event.device == device and event.name in STARTING:
                 end = event.at + timedelta(seconds=span)
     return True
@@ -87,7 +91,7 @@ def await_end(
     own_file: str,
     others: bool,
     patience: Patience,
-    clock: Clock,
+    clock: ScaledClock,
     since: int,
     cancel: threading.Event,
 ) -> Ended:
@@ -99,7 +103,7 @@ def await_end(
     """
     deadline = clock.now() + timedelta(seconds=patience.limit)
     last_deadline = clock.now() + timedelta(seconds=_LONGEST * patience.limit)
-    reader = events.subscribe(since)
+    reader = events.subscribe(since, clock)
     open_slots = set(slots)
     settings_at: datetime | None = None
     last: datetime | None = None
@@ -113,7 +117,7 @@ def await_end(
         if now >= deadline:
             return Ended(False, slowest)
         until = min(deadline, silent_at) if settled and others else deadline
-        for event in reader.wait(max(0.0, (until - now).total_seconds()), cancel):
+        for event in happened(reader, until, clock, cancel):
             if event.device != device:
                 continue
             last = event.at

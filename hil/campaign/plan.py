@@ -1,6 +1,6 @@
 """Which scenarios share which boots: pure, and the same every night.
 
-A sitting is at most one scenario in each slot, with equal common settings and equal steps. A
+A sitting is at most one scenario in each slot, with equal common settings, services and steps. A
 scenario keeps its slot whatever else is selected, so that one night is comparable with the next. A
 phone that holds a SCEP certificate does not enrol again, so each sitting begins with a boot that
 clears what the one before it left. The census, a boot before all others, shows which firmware the
@@ -11,13 +11,14 @@ a control boot, the witness of its absence, which also tells how long an absence
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from hil.campaign.services import WITHOUT_ADDRESS, why_not_offered
 from hil.errors import Misuse
 from hil.evidence import BootKind
 from hil.identity import Firmware
-from hil.scenario import ChangeSettings, PassTime, Restart, Scenario, Step
+from hil.scenario import ChangeSettings, LiveStep, PassTime, Restart, Scenario, Step
 from hil.settings.catalog import CATALOG, find, for_slot, why_unknown
 
 THREE_PROFILES_SINCE = Firmware("4.0.13.0")
@@ -27,14 +28,22 @@ Settings = tuple[tuple[str, str], ...]
 
 CONTROL = Scenario()
 
+_HOUR = 3600.0
+
 
 @dataclass(frozen=True)
 class PlannedBoot:
-    """One power cycle: what it is for, the scenario in each slot, and how long it lives after its end."""
+    """One power cycle: what it is for, the scenario in each slot, and what happens in it after its end."""
 
     kind: BootKind
     scenarios: tuple[tuple[int, Scenario], ...]
-    lives_on: float = 0.0
+    life: tuple[LiveStep, ...] = ()
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the port asks for 802.1X: in boots after that in which the phone got its certificate through an open port."""
+        told = any(WITHOUT_ADDRESS in scenario.services for _, scenario in self.scenarios)
+        return told and self.kind in ("restart", "change")
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,14 @@ def slot_of(scenario: Scenario, firmware: Firmware | None) -> int:
     return scenario.slot or 1 + int(scenario.key, 16) % 3
 
 
-def why_not_applicable(scenario: Scenario, firmware: Firmware | None) -> str | None:
-    """Why `firmware` cannot show this scenario, None where it can; an unknown firmware can show all."""
+def why_not_applicable(scenario: Scenario, firmware: Firmware | None, offered: Collection[str] | None = None) -> str | None:
+    """Why `firmware` cannot show this scenario where these services are `offered`, None where it can.
+
+    An unknown firmware can show all, and None offers every service.
+    """
+    lacking = [service for service in scenario.services if offered is not None and service not in offered]
+    if lacking:
+        return why_not_offered(lacking)
     if firmware is None:
         return None
     if firmware < THREE_PROFILES_SINCE and (scenario.mates or (scenario.slot or 1) > 1):
@@ -82,6 +97,14 @@ def why_not_applicable(scenario: Scenario, firmware: Firmware | None) -> str | N
         if since is not None and firmware < since:
             return f"{name} {value} is documented from firmware {since}, not for {firmware}"
     return None
+
+
+def why_too_long(scenario: Scenario, longest: float | None) -> str | None:
+    """Why a bench on which a test may let `longest` phone seconds pass does not show this scenario, None where it does."""
+    span = sum(step.span for step in scenario.steps if isinstance(step, PassTime))
+    if longest is None or span <= longest:
+        return None
+    return f"it lets {span / _HOUR:g} h pass, and a run here {longest / _HOUR:g} h (times.longest; --longest HOURS plays it)"
 
 
 def told_apart(settings: Mapping[str, str]) -> tuple[Settings, Settings]:
@@ -108,23 +131,31 @@ def slot_name(name: str, slot: int) -> str:
     return for_slot(name, slot) if parameter is not None and parameter.slot == 1 else name
 
 
-def plan(scenarios: Iterable[Scenario], firmware: Firmware | None, *, wanted: Collection[Scenario] | None = None) -> Plan:
+def plan(
+    scenarios: Iterable[Scenario],
+    firmware: Firmware | None,
+    *,
+    wanted: Collection[Scenario] | None = None,
+    offered: Collection[str] | None = None,
+    barred: Callable[[Scenario], str | None] = lambda _: None,
+) -> Plan:
     """Pack the scenarios of one phone into sittings, in the order in which they are asked for.
 
+    `barred` says why the bench cannot show a scenario whatever the firmware, None where it can.
     Only sittings with a `wanted` scenario are kept, each whole and under the name it has among all.
     """
     not_applicable: dict[Scenario, str] = {}
     packs: list[dict[int, Scenario]] = []
     open_packs: dict[object, list[dict[int, Scenario]]] = defaultdict(list)
     for scenario in dict.fromkeys(scenarios):
-        if reason := why_not_applicable(scenario, firmware):
+        if reason := why_not_applicable(scenario, firmware, offered) or barred(scenario):
             not_applicable[scenario] = reason
             continue
         slot = slot_of(scenario, firmware)
         if scenario.alone or scenario.mates:
             packs.append({slot: scenario} | {slot_of(mate, firmware): mate for mate in scenario.mates})
             continue
-        company = (scenario.common, scenario.steps)
+        company = (scenario.common, scenario.steps, scenario.services)
         pack = next((pack for pack in open_packs[company] if slot not in pack), None)
         if pack is None:
             pack = {}
@@ -158,17 +189,19 @@ def _story(scenarios: Sequence[tuple[int, Scenario]]) -> list[PlannedBoot]:
     for step in steps:
         last = boots[-1]
         match step:
-            case PassTime(span):
-                boots[-1] = PlannedBoot(last.kind, last.scenarios, last.lives_on + span)
             case Restart():
                 boots.append(PlannedBoot("restart", last.scenarios))
             case ChangeSettings(settings):
-                changed = tuple((slot, _overlaid(scenario, settings)) for slot, scenario in last.scenarios)
+                changed = tuple(
+                    (slot, _overlaid(scenario, settings) if step.changes(slot) else scenario) for slot, scenario in last.scenarios
+                )
                 boots.append(PlannedBoot("change", changed))
+            case _:
+                boots[-1] = replace(last, life=(*last.life, step))
     return boots
 
 
 def _overlaid(scenario: Scenario, settings: tuple[tuple[str, str], ...]) -> Scenario:
     changed = dict(settings)
     common = tuple((name, changed.pop(name, value)) for name, value in scenario.common)
-    return Scenario(tuple((dict(scenario.settings) | changed).items()), common, scenario.slot, scenario.ca)
+    return replace(scenario, settings=tuple((dict(scenario.settings) | changed).items()), common=common)

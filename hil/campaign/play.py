@@ -6,21 +6,21 @@ leave the phone powered.
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hil.bench.power import PowerFault, PowerPort
+from hil.bench.power import PowerPort
 from hil.bench.testbed import Phone
+from hil.campaign.census import first_agent
 from hil.campaign.ends import STARTING, Patience, await_end, await_settled, awaited_slots, deleted_slots
-from hil.campaign.plan import PlannedBoot, PlannedSitting
-from hil.campaign.render import DOCUMENTED, Server, boot_files
+from hil.campaign.life import live_on, tell_time
+from hil.campaign.plan import CENSUS, CONTROL, PlannedBoot, PlannedSitting
+from hil.campaign.render import DOCUMENTED, asked_profiles, boot_files
 from hil.campaign.stage import Stage
-from hil.capture.recorder import CaptureSummary, Recorder
+from hil.capture.recorder import CaptureSummary, Recording
 from hil.clock import ScaledClock
 from hil.errors import LabFault
 from hil.evidence import BootManifest, EventName, PlayedScenario, SittingManifest
@@ -28,16 +28,12 @@ from hil.identity import Firmware
 from hil.reference.device import ReferencePhone
 from hil.services.events import Event
 from hil.settings.writer import phone_file_name
+from hil.wiring.sayings import by_http
 
-_FIRMWARE = re.compile(r"AVAYA/(?P<model>J1\d\d)\w*-(?P<release>\d{1,4}(?:\.\d{1,4}){1,5})")
 _REFERENCE_JOIN = 30.0
-_LOOK = 1.5
-"""Phone seconds between looks whether time may leap."""
-_WAKING = 30.0
-"""Phone seconds that are left of an idle time after a leap, so that nobody wakes late."""
 _CLEARINGS = 3
 """Boots that may go by until a phone that restarts by itself is cleared."""
-_RESTART_SHOWS = 1.5
+RESTART_SHOWS = 1.5
 """Times that a phone takes from power to settings, after which it would have shown a restart of its own."""
 
 
@@ -76,6 +72,7 @@ class SittingPlayer:
     seen: bool = False
     _slowest: float = 0.0
     """Phone seconds from settings to the slowest answer in the sitting's boots so far."""
+    _scep_ports: Mapping[int, int] = field(default_factory=dict)  # of the sitting's slots that have their own
     _restarts: bool = False
     """Whether the phone was seen to restart by itself."""
 
@@ -97,20 +94,28 @@ class SittingPlayer:
         self._slowest = 0.0
         reference = self.stage.reference(self.stage, self.phone, self.firmware or DOCUMENTED)
         try:
-            held: set[int] = set()
+            held: frozenset[int] = frozenset()
             self._script(sitting)
             for boot in sitting.boots:
                 for _ in range(_CLEARINGS if boot.kind == "clear" else 1):
                     self._check_cancelled()
-                    boots.append(self._boot(folder, len(boots) + 1, boot, sitting, frozenset(held), reference))
+                    boots.append(self._boot(folder, len(boots) + 1, boot, sitting, held, reference))
                     if boots[-1].in_time:
                         break
-                held = set() if boot.kind == "clear" else (held | awaited_slots(boot, held=frozenset(held))) - deleted_slots(boot)
+                held = self._held_after(boot, held)
         except LabFault as error:
             fault = error
             self.stage.lab.events.publish(EventName.FAULT, device=self.phone.name, text=str(error))
+        finally:
+            tell_time(0.0, self.stage, self.phone.name)
         self._manifest(sitting, attempt, boots, fault).save(folder)
         return Played(folder, fault, whole=fault is None and all(boot.complete for boot in boots))
+
+    def _held_after(self, boot: PlannedBoot, held: frozenset[int]) -> frozenset[int]:
+        """Slots that hold a certificate once the boot is over, where all went as it should."""
+        if boot.kind == "clear":
+            return frozenset()
+        return (held - deleted_slots(boot, held=held)) | awaited_slots(boot, held=held)
 
     def _manifest(
         self, sitting: PlannedSitting, attempt: int, boots: list[BootManifest], fault: Exception | None
@@ -128,9 +133,21 @@ class SittingPlayer:
             reference_address=str(self.phone.reference),
             server_address=self.stage.server_of_phones.host,
             rate=self.stage.bench.testbed.rate,
+            longest_wait=self.stage.bench.testbed.longest_wait,
             paces=self.clock.paces,
             scenarios=tuple(
-                PlayedScenario(slot=slot, key=s.key, text=s.text, has_url=s.has_url) for slot, s in sitting.scenarios
+                PlayedScenario(
+                    slot=slot,
+                    key=s.key,
+                    text=s.text,
+                    has_url=s.has_url,
+                    persona=self.stage.cast.role(s.persona),
+                    external=self.stage.cast.external,
+                    told=tuple(n for n in self.stage.server_of_phones.told.get(slot, {}) if s.setting(n) is None),
+                    services=s.services,
+                    port=self._scep_ports.get(slot),
+                )
+                for slot, s in sitting.scenarios
             ),
             boots=tuple(boots),
             faults=(str(fault),) if fault else (),
@@ -138,13 +155,14 @@ class SittingPlayer:
 
     def _script(self, sitting: PlannedSitting) -> None:
         scenarios = dict(sitting.scenarios)
+        own = [slot for slot, scenario in sitting.scenarios if scenario.has_own_port]
+        if own or self._scep_ports:
+            self._scep_ports = self.stage.lab.own_ports(self.phone.name, own)
         for device in (self.phone.name, self.reference_device):
             for slot in (1, 2, 3):
-                answers = scenarios[slot].ca if slot in scenarios else None
-                if answers is None:
-                    self.stage.lab.script(device, slot)
-                else:
-                    self.stage.lab.script(device, slot, answers=answers)
+                scenario = scenarios.get(slot, CONTROL)
+                asked = asked_profiles(sitting.boots, slot, device, self.phone.identity, self.stage.server_of_phones)
+                self.stage.cast.seat(device, slot, answers=scenario.ca, wanted=scenario.persona, asked=asked)
 
     def _boot(
         self,
@@ -160,18 +178,21 @@ class SittingPlayer:
         with events.log_to(folder / f"{name}.events.jsonl", self._mine, since=events.cursor):
             events.publish(EventName.BOOT_BEGINS, device=self.phone.name, kind=boot.kind, sitting=sitting.name, boot=index)
             files = self._serve(folder / name, boot)
+            stage.cast.prepare(self.phone, boot, held, stage.server_of_phones)
             self._say(sitting, index, boot, "power off")
             self.port.off()
+            self.clock.power_is_off()
             events.publish(EventName.POWER_OFF, device=self.phone.name)
             self._say(sitting, index, boot, "recorder")
             recorder = stage.recorder(self.phone, folder / f"{name}.pcapng")
-            with self._recording(recorder) as summary:
+            keys = stage.lab.log_keys(folder / f"{name}.keys", (self.phone.name, self.reference_device))
+            with keys, self._port(boot), self._recording(recorder) as summary:
                 events.publish(EventName.RECORDER_READY, device=self.phone.name)
                 since = events.cursor
                 self.port.on()
                 power_on = self.clock.now()
                 events.publish(EventName.POWER_ON, device=self.phone.name)
-                beside = self._start_reference(reference) if boot.kind in ("main", "restart", "change") else None
+                beside = self._start_reference(reference, boot) if boot.kind in ("main", "restart", "change") else None
                 self._say(sitting, index, boot, "boot and enrolment")
                 try:
                     in_time = self._live(boot, since, held)
@@ -181,6 +202,9 @@ class SittingPlayer:
                 if beside is not None:
                     self._join_reference(beside)
                 self._check_cancelled()
+                if sitting.name == CENSUS.name:
+                    heard = first_agent(events.since(since), self.phone.name)
+                    stage.check_place(self.phone, heard and heard[0])
                 settled = events.cursor
                 self.port.off()
                 events.publish(EventName.POWER_OFF, device=self.phone.name)
@@ -195,10 +219,12 @@ class SittingPlayer:
         return BootManifest(
             index=index,
             kind=boot.kind,
+            guarded=boot.guarded,
             power_on=power_on,
             ended=ended,
             capture=f"{name}.pcapng",
             events=f"{name}.events.jsonl",
+            keys=f"{name}.keys",
             files=files,
             packets=whole.packets,
             drops=sum(source.drops or 0 for source in whole.sources),
@@ -215,10 +241,12 @@ class SittingPlayer:
     def _serve(self, folder: Path, boot: PlannedBoot) -> dict[str, dict[str, str]]:
         """Publish the boot's files to phone and reference, and keep what was published as evidence."""
         stage, kept = self.stage, {}
-        reference_server = Server(str(self.phone.reference), stage.server_of_phones.http_port)
+        folder_of_reference = f"/reference/{self.phone.name}/"
+        server_of_phone = replace(stage.server_of_phones, scep_ports=self._scep_ports)
+        server_of_reference = replace(server_of_phone, host=str(self.phone.reference), folder=folder_of_reference)
         for device, root, server in (
-            (self.phone.name, "/", stage.server_of_phones),
-            (self.reference_device, f"/reference/{self.phone.name}/", reference_server),
+            (self.phone.name, "/", server_of_phone),
+            (self.reference_device, folder_of_reference, server_of_reference),
         ):
             files = boot_files(boot, device, self.phone.identity, server, self.firmware)
             stage.lab.publish(device, root, files)
@@ -230,7 +258,20 @@ class SittingPlayer:
         return kept
 
     @contextmanager
-    def _recording(self, recorder: Recorder) -> Iterator[list[CaptureSummary]]:
+    def _port(self, boot: PlannedBoot) -> Iterator[None]:
+        """Have the phone's port ask for 802.1X in a boot that is guarded; whatever happens, it is open after."""
+        if not boot.guarded:
+            yield
+            return
+        bench = self.stage.bench
+        try:
+            bench.require_8021x(self.phone.name, True)
+            yield
+        finally:
+            bench.require_8021x(self.phone.name, False)
+
+    @contextmanager
+    def _recording(self, recorder: Recording) -> Iterator[list[CaptureSummary]]:
         """Record around the boot; the list holds the recorder's summary once it has stopped."""
         summary: list[CaptureSummary] = []
         recorder.start()
@@ -265,8 +306,9 @@ class SittingPlayer:
         self._check_cancelled()
         self._slowest = max(self._slowest, ended.slowest)
         in_time = self._settle(since, clears=boot.kind == "clear") and ended.in_time
-        if boot.lives_on:
-            self._pass_time(boot.lives_on)
+        if boot.life:
+            live_on(boot.life, stage, self.phone.name)
+            self._check_cancelled()
         stage.lab.events.publish(EventName.SETTLED, device=self.phone.name, in_time=in_time)
         return in_time
 
@@ -279,7 +321,7 @@ class SittingPlayer:
         stage, times = self.stage, self.stage.times
         span = times.settle
         if clears or self._restarts:
-            span = max(span, _RESTART_SHOWS * self._boot_times(since)[0])
+            span = max(span, RESTART_SHOWS * self._boot_times(since)[0])
         settled = await_settled(
             stage.lab.events,
             self.phone.name,
@@ -305,28 +347,18 @@ class SittingPlayer:
         read = [e.at for e in happened if e.name is EventName.FILE_SERVED and e.details.get("path") == own_file]
         return [(at - power_on).total_seconds() for at in read] if power_on and read else [0.0]
 
-    def _pass_time(self, span: float) -> None:
-        """Let phone and reference live on for `span` phone seconds, with a leap over each time for which neither has plans."""
-        stage, clock = self.stage, self.clock
-        end = clock.now() + timedelta(seconds=span)
-        while not stage.cancel.is_set() and (left := (end - clock.now()).total_seconds()) > 0:
-            idle_until = clock.idle_until()
-            idle = 0.0 if idle_until is None else min(left, (idle_until - clock.now()).total_seconds())
-            if idle > 2 * _WAKING:
-                clock.leap(idle - _WAKING)
-            clock.wait(stage.cancel, min(left, _LOOK))
-        clock.wait(stage.cancel, stage.times.settle)  # for what has just begun
-        self._check_cancelled()
-
-    def _start_reference(self, reference: ReferencePhone) -> _Reference:
+    def _start_reference(self, reference: ReferencePhone, planned: PlannedBoot) -> _Reference:
         def boot() -> None:
             try:
+                if planned.guarded:
+                    reference.authenticate()
                 reference.live(reference.boot(), beside.ends)
             except Exception as error:  # noqa: BLE001  the thread's fault is raised where the boot is judged
                 beside.fault.append(error)
 
         beside = _Reference(threading.Thread(target=boot, name=self.reference_device, daemon=True))
         beside.thread.start()
+        self.clock.share(beside.thread)
         return beside
 
     def _join_reference(self, beside: _Reference) -> None:
@@ -347,15 +379,13 @@ class SittingPlayer:
         for event in events:
             if event.device == self.phone.name and event.name is EventName.FILE_SERVED:
                 self.seen = True
-                found = _FIRMWARE.search(str(event.details.get("user_agent")))
+                found = firmware_in(str(event.details.get("user_agent")))
                 if found is None:
                     continue
-                if found["model"] != self.phone.identity.model4:
-                    raise LabFault(
-                        f"the testbed says {self.phone.identity.model4} and the phone calls itself {found['model']}",
-                        phone=self.phone.name,
-                    )
-                self.firmware = Firmware(found["release"])
+                model, self.firmware = found
+                if model != self.phone.identity.model4:
+                    problem = f"the testbed says {self.phone.identity.model4} and the phone calls itself {model}"
+                    raise LabFault(problem, phone=self.phone.name)
                 return
 
     def _check_cancelled(self) -> None:
@@ -363,6 +393,7 @@ class SittingPlayer:
             raise Cancelled
 
 
-def power_is_lost(fault: Exception | None) -> bool:
-    """Whether a fault leaves no way to play on: the switch itself."""
-    return isinstance(fault, PowerFault)
+def firmware_in(user_agent: str) -> tuple[str, Firmware] | None:
+    """Model and release that a phone tells in its User-Agent, None where it tells none."""
+    said = by_http(user_agent, "file request")
+    return (said.model, Firmware(said.firmware)) if said and said.model and said.firmware else None

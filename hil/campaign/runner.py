@@ -10,15 +10,16 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hil.bench.power import PowerPort
+from hil.bench.power import PowerFault, PowerPort, insist_on
 from hil.bench.testbed import Phone
 from hil.campaign.by_hand import ByHand
-from hil.campaign.plan import CENSUS, Plan, PlannedSitting, confirmation, plan
-from hil.campaign.play import Cancelled, Played, SittingPlayer, power_is_lost
+from hil.campaign.plan import CENSUS, Plan, PlannedSitting, confirmation, plan, why_too_long
+from hil.campaign.play import Cancelled, Played, SittingPlayer
+from hil.campaign.services import WITHOUT_ADDRESS
 from hil.campaign.stage import Stage, Status
 from hil.errors import LabFault
 from hil.identity import Firmware
@@ -26,7 +27,6 @@ from hil.scenario import Scenario
 
 _POLL = 0.2
 _JOIN = 30.0
-_POWER_TRIES = 3
 
 
 class NotApplicable(Exception):
@@ -48,8 +48,17 @@ class Order:
 class PhoneRun:
     """One phone's campaign, in a thread of its own."""
 
-    def __init__(self, stage: Stage, phone: Phone, port: PowerPort, order: Order, retries: int) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        phone: Phone,
+        port: PowerPort,
+        order: Order,
+        retries: int,
+        places: AbstractContextManager[object] | None = None,
+    ) -> None:
         self.phone = phone
+        self._places = places or nullcontext()
         self._stage = stage
         self._order = order
         self._retries = retries
@@ -158,11 +167,24 @@ class PhoneRun:
             self._report("done")
 
     def _settle_plan(self) -> None:
-        final = plan(self._order.packed, self.firmware, wanted=self._order.wanted)
+        offered = {*self._stage.server_of_phones.tls}
+        if self._stage.bench.testbed.asks_8021x(self.phone):
+            offered.add(WITHOUT_ADDRESS)
+        final = plan(
+            self._order.packed,
+            self.firmware,
+            wanted=self._order.wanted,
+            offered=offered,
+            barred=self._why_barred,
+        )
         with self._change:
             self._plan = final
             self._status = Status(self._status.text, self._status.since, 0, len(final.sittings))
             self._change.notify_all()
+
+    def _why_barred(self, scenario: Scenario) -> str | None:
+        bench = self._stage.bench.testbed
+        return self._stage.cast.why_not_played(scenario) or why_too_long(scenario, bench.longest_wait)
 
     def _play_and_keep(self, sitting: PlannedSitting) -> None:
         """Play a sitting and hand it to whoever waits; a lost switch then ends the phone's campaign."""
@@ -189,7 +211,7 @@ class PhoneRun:
                 self._report("done")
 
     def _play(self, sitting: PlannedSitting) -> Played:
-        with self._turn:
+        with self._places, self._turn:
             return self._attempt(sitting)
 
     def _attempt(self, sitting: PlannedSitting) -> Played:
@@ -206,23 +228,18 @@ class PhoneRun:
             self._change.notify_all()
 
     def _leave_powered(self) -> None:
-        """Power on, tried again while the switch is slow to answer; the journal has what stays dark all the same."""
-        for _ in range(_POWER_TRIES):
-            try:
-                self._port.on()
-            except LabFault as fault:
-                self.dark = fault
-            else:
-                self.dark = None
-                return
+        """Power on; the journal has what stays dark all the same."""
+        self.dark = insist_on(self._port, self.phone.name)
 
 
 class Campaign:
-    """All phones of a run."""
+    """All phones of a run; a sitting is played on as many of them at the same time as the testbed says."""
 
     def __init__(self, stage: Stage, phones: Mapping[str, tuple[Phone, PowerPort, Order]], retries: int = 0) -> None:
         self._stage = stage
-        self.runs = {name: PhoneRun(stage, phone, port, order, retries) for name, (phone, port, order) in phones.items()}
+        at_once = stage.bench.testbed.at_once
+        places = None if at_once is None else threading.BoundedSemaphore(at_once)
+        self.runs = {name: PhoneRun(stage, phone, port, order, retries, places) for name, (phone, port, order) in phones.items()}
 
     def start(self) -> None:
         """Begin to play on every phone."""
@@ -246,3 +263,8 @@ class Campaign:
         deadline = time.monotonic() + _JOIN
         for run in self.runs.values():
             run.join(max(0.0, deadline - time.monotonic()))
+
+
+def power_is_lost(fault: Exception | None) -> bool:
+    """Whether a fault leaves no way to play on: the switch itself."""
+    return isinstance(fault, PowerFault)

@@ -10,13 +10,18 @@ from pathlib import Path
 
 from hil.bench.bench import Bench
 from hil.bench.testbed import Phone, Times
+from hil.campaign.cast import Cast
 from hil.campaign.render import Server
-from hil.capture.recorder import Recorder
+from hil.capture.recorder import Recording
 from hil.identity import Firmware
 from hil.reference.device import ReferencePhone
+from hil.secret import Secret
 from hil.services.lab import Lab
 
-RecorderFactory = Callable[[Phone, Path], Recorder]
+RecorderFactory = Callable[[Phone, Path], Recording]
+PlaceCheck = Callable[[Phone, str | None], None]
+"""Raises `LabFault` where a phone, whose User-Agent is given, is not where, or not what, the testbed says."""
+
 ReferenceFactory = Callable[["Stage", Phone, Firmware], ReferencePhone]
 
 
@@ -31,14 +36,25 @@ class Status:
 
 
 @dataclass(frozen=True)
+class Radius:
+    """The bench's RADIUS server, as a reference on loopback asks it."""
+
+    port: int
+    secret: Secret
+
+
+@dataclass(frozen=True)
 class Stage:
     """Everything that the phones of a campaign share."""
 
     bench: Bench
     lab: Lab
+    cast: Cast
     evidence: Path
     times: Times
     server_of_phones: Server
     recorder: RecorderFactory
     reference: ReferenceFactory
     cancel: threading.Event
+    radius: Radius | None = None
+    check_place: PlaceCheck = lambda _phone, _user_agent: None

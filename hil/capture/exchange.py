@@ -21,8 +21,9 @@ from hil.capture.bodies import decoded
 from hil.capture.datagrams import mac_text
 from hil.capture.files import instant
 from hil.capture.http import Message
-from hil.capture.streams import Round
+from hil.capture.streams import Refusal, Round
 from hil.scep.attributes import Remarks
+from hil.scep.beside import Beside, beside
 from hil.scep.certificate import Certificate
 from hil.scep.messages import (
     PkiMessage,
@@ -39,7 +40,9 @@ OPERATIONS: Final = ("GetCACaps", "GetCACert", "GetCACertChain", "GetNextCACert"
 CERTIFICATE_OPERATIONS: Final = ("GetCACert", "GetCACertChain", "GetNextCACert")
 BY_LOWER_CASE = {name.lower(): name for name in OPERATIONS}
 PKI_MESSAGE: Final = "application/x-pki-message"
+REFUSED = "connection refused"
 MAX_TEXT = 200
+REFUSED = "connection refused"
 MAX_KNOWN = 100  # certificates, each looked at for every message
 
 
@@ -73,6 +76,38 @@ class Exchange:
     reply: PkiMessage | None = field(repr=False)
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    sealed: bool = False
+    """Whether TLS carried it, opened with a key log."""
+    beside: Beside = field(default_factory=dict, repr=False)
+    """What the request carries beside its message."""
+
+
+def refused(index: int, refusal: Refusal) -> Exchange:
+    """A connection that was refused, as an exchange in which nothing was said."""
+    return Exchange(
+        index=index,
+        operation=REFUSED,
+        request_frame=refusal.frame,
+        reply_frame=refusal.reply_frame,
+        request_time=instant(refusal.time),
+        reply_time=instant(refusal.reply_time),
+        client=endpoint_text(refusal.client),
+        server=endpoint_text(refusal.server),
+        client_mac=None if refusal.client_mac is None else mac_text(refusal.client_mac),
+        server_mac=None,
+        method="",
+        path="",
+        status=None,
+        user_agent=None,
+        content_type=None,
+        ca_identifier=None,
+        capabilities=None,
+        certificates=None,
+        request=None,
+        reply=None,
+        problems=("the connection was refused",),
+        notes=(),
+    )
 
 
 def path_of(target: str) -> str:
@@ -126,6 +161,8 @@ class ExchangeReader:
         identifier = query.get("message") if operation != "PKIOperation" else None
         return Exchange(
             index=index,
+            sealed=seen.sealed,
+            beside=beside(request.target, request.others | request.headers),
             operation=operation,
             request_frame=request.frame,
             reply_frame=None if reply is None else reply.frame,

@@ -1,14 +1,15 @@
 """pcap and pcapng files as packets with frame numbers, read in place.
 
 Frame numbers count packets in file order from 1, as Wireshark does. Damage never raises: it ends
-the reading and becomes one of `problems`. Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+the reading and becomes one of `problems`. Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng; for the kind
+of its Decryption Secrets Block that holds a key log of TLS its section 4.7.
 """
 
 from __future__ import annotations
 
 import mmap
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from struct import Struct
 from tempfile import TemporaryFile
 from typing import NamedTuple
 
+from hil.capture.keylog import MAX_KEY_LOG, secrets_in
 from hil.errors import Misuse
 
 MAX_PACKET = 262_144  # the longest snapshot that Wireshark takes
@@ -32,7 +34,8 @@ PCAP_MAGIC = {  # first four bytes: (byte order, nanoseconds in one tick)
 PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
 GZIP_MAGIC, GZIP_WINDOW = b"\x1f\x8b", 31
 MAX_INFLATED = 512 * 2**20
-INTERFACE, OLD_PACKET, SIMPLE_PACKET, STATISTICS, PACKET, JOURNAL, SECTION = 1, 2, 3, 5, 6, 9, 0x0A0D0D0A
+INTERFACE, OLD_PACKET, SIMPLE_PACKET, STATISTICS, PACKET, JOURNAL, SECRETS, SECTION = 1, 2, 3, 5, 6, 9, 10, 0x0A0D0D0A
+TLS_KEY_LOG = int.from_bytes(b"TLSK")
 END_OF_OPTIONS, IF_NAME, IF_TSRESOL, IF_TSOFFSET, ISB_IFRECV, ISB_IFDROP, ISB_OSDROP = 0, 2, 9, 14, 4, 5, 7
 
 
@@ -75,11 +78,16 @@ def is_capture(start: bytes) -> bool:
 
 
 class CaptureFile:
-    """Packets of a capture held in `data`; `interfaces` and `problems` are full once `packets` is read to its end."""
+    """Packets of a capture held in `data`; what it holds beside them is known as far as `packets` was read.
+
+    `secrets` are those of TLS connections whose packets follow.
+    """
 
     def __init__(self, data: bytes | mmap.mmap) -> None:
         self._data = data
         self._released = 0
+        self._room_for_secrets = MAX_KEY_LOG
+        self.secrets: dict[bytes, Mapping[str, bytes]] = {}
         self.interfaces: list[Interface] = []
         self.problems: list[str] = []
 
@@ -163,6 +171,8 @@ class CaptureFile:
                 return
             elif kind == STATISTICS:
                 self._statistics(order, offset, end, section)
+            elif kind == SECRETS:
+                self._add_secrets(order, offset, end)
             offset += length
             if offset - self._released > MAX_MAPPED:
                 self._release(offset)
@@ -228,6 +238,15 @@ class CaptureFile:
                 interface.offset = Struct(order + "q").unpack(value)[0] * 10**9
         self.interfaces.append(interface)
         return True
+
+    def _add_secrets(self, order: str, offset: int, end: int) -> None:
+        if offset + 16 > end:
+            return
+        kind, size = Struct(order + "II").unpack_from(self._data, offset + 8)
+        self._room_for_secrets -= size
+        if kind == TLS_KEY_LOG and size <= end - offset - 16 and self._room_for_secrets >= 0:
+            for random, secrets in secrets_in(self._data[offset + 16 : offset + 16 + size]).items():
+                self.secrets[random] = {**self.secrets.get(random, {}), **secrets}
 
     def _statistics(self, order: str, offset: int, end: int, section: int) -> None:
         if offset + 20 > end:

@@ -29,12 +29,16 @@ _tcp = Struct(">HHIIBB").unpack_from
 
 
 class Segment(NamedTuple):
-    """A TCP segment; `source` and `destination` are packed address and port, `mac` the sender's where the link has one."""
+    """A TCP segment; `source` and `destination` are packed address and port, `mac` the sender's where the link has one.
+
+    `acknowledged` means something only where `flags` have ACK.
+    """
 
     source: bytes
     destination: bytes
     mac: bytes | None
     sequence: int
+    acknowledged: int
     flags: int
     payload: bytes
 
@@ -153,12 +157,13 @@ def transport(
 ) -> Segment | Datagram | None:
     """What stands between `offset` and `end` by IP's protocol number, between packed addresses."""
     if protocol == TCP and offset + 20 <= end:
-        _, _, sequence, _, size, flags = _tcp(data, offset)
+        _, _, sequence, acknowledged, size, flags = _tcp(data, offset)
         header = (size >> 4) * 4
         if header < 20:
             return None
         ports = data[offset : offset + 4]
-        return Segment(source + ports[:2], destination + ports[2:], mac, sequence, flags, data[offset + header : end])
+        payload = data[offset + header : end]
+        return Segment(source + ports[:2], destination + ports[2:], mac, sequence, acknowledged, flags, payload)
     if protocol == UDP and offset + 8 <= end:
         ports, length = data[offset : offset + 4], _short(data, offset + 4)
         stop = min(end, offset + length) if length >= 8 else end

@@ -20,6 +20,26 @@ STATUS_LINE = re.compile(rb"HTTP/1\.\d +(\d{3})(?: (.*?))?\r?")
 BLANK = re.compile(rb"[\r\n]+")
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 HEADERS = frozenset(("content-encoding", "content-length", "content-type", "transfer-encoding", "user-agent"))
+MOST_OTHERS = 50
+NAMED = frozenset(
+    (
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "authorization",
+        "cache-control",
+        "connection",
+        "cookie",
+        "host",
+        "if-modified-since",
+        "if-none-match",
+        "pragma",
+        "range",
+        "te",
+        "upgrade",
+    )
+)
+"""Headers of which it is kept that they were there, and nothing else."""
 DIGITS = re.compile(r"\d{1,15}")
 CHUNK_SIZE = re.compile(rb"\s*([0-9A-Fa-f]{1,12})\s*(?:;.*)?\r?")
 
@@ -28,7 +48,8 @@ CHUNK_SIZE = re.compile(rb"\s*([0-9A-Fa-f]{1,12})\s*(?:;.*)?\r?")
 class Message:
     """A request or a reply as far as it was seen; `size` counts the body's bytes, `body` keeps at most `keep` of them.
 
-    `headers` are those of `HEADERS`, by name in lower case.
+    `headers` are those of `HEADERS`, by name in lower case; `named` the names of those of `NAMED` that it has,
+    `others` the first fields that are not of `HEADERS`.
     `contiguous` says of one that is not whole that nothing but its end is missing.
     """
 
@@ -37,6 +58,8 @@ class Message:
     target: str = ""
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+    others: dict[str, str] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
     size: int = 0
     keep: int = 0
@@ -197,6 +220,10 @@ class Reader:
                 message.problems.append("two Content-Length headers that differ")
             if name in HEADERS:
                 message.headers.setdefault(name, value)
+            elif len(message.others) < MOST_OTHERS:
+                message.others.setdefault(name, value)
+            if name in NAMED:
+                message.named.add(name)
         self._begins(message)
         return self._choose_body(message)
 

@@ -6,29 +6,28 @@ reads how many packets were dropped. Whatever is not proven makes the summary in
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from hil.capture.files import Interface, open_capture
 from hil.capture.marker import Marker, Source
+from hil.capture.proof import Proof, prove
 from hil.errors import LabFault
 
-__all__ = ["CaptureSummary", "Recorder", "Source", "SourceCount"]
+__all__ = ["CaptureSummary", "Recorder", "Recording", "Source", "SourceCount"]
 
 Tool = Literal["dumpcap", "scapy"]
 BUFFER_MIB: Final = 32
-POLL: Final = 0.02
-RESEND: Final = 10  # polls between two markers of a source
 MAX_STDERR: Final = 2_000
+MOST_SET: Final = 0.5
+"""Seconds by which this PC's clock may move against the monotonic one: a busy PC lets some pass between reading the two."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,22 @@ class CaptureSummary:
     problems: tuple[str, ...]
 
 
+class Recording(Protocol):
+    """What records one boot into one file, wherever it hears."""
+
+    def start(self) -> None:
+        """Start; returns once every source is proven to be recorded, else `LabFault`, and nothing goes on."""
+
+    def stop(self) -> CaptureSummary:
+        """End, and say what the recording is worth; `LabFault` if it was never started."""
+
+
 class Recorder:
     """One recording of one or more sources into one file.
 
     `tool` is dumpcap where it is installed, else scapy. `patience` is how many real seconds a marker or the
     tool's end may take; after `longest` real seconds the tool ends by itself, so that an orphan does not record for ever.
+    `wall` is this PC's clock, which gives packets their times (seconds since 1970).
     """
 
     def __init__(
@@ -67,12 +77,15 @@ class Recorder:
         *,
         patience: float = 15.0,
         longest: float = 24 * 3600.0,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.file = file
         self.tool: Tool = tool or ("dumpcap" if shutil.which("dumpcap") else "scapy")
         self._markers = tuple(Marker(source) for source in sources)
         self._patience = patience
         self._longest = longest
+        self._wall = wall
+        self._ahead = 0.0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -92,11 +105,12 @@ class Recorder:
                 self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE)
         except OSError as error:
             raise LabFault("the recorder cannot be started", tried=f"{self.tool} into {self.file}", seen=str(error)) from error
-        missing, why = self._prove()
-        if missing:
+        self._ahead = self._wall() - time.monotonic()
+        proof = prove(self._markers, self.file, lambda: self.alive, self._patience)
+        if proof.missing:
             said = self._end()
-            seen = why or said or "no marker in the file"
-            names = ", ".join(marker.source.interface for marker in missing)
+            seen = proof.why or said or "no marker in the file"
+            names = ", ".join(marker.source.interface for marker in proof.missing)
             raise LabFault(f"nothing proves that {names} is recorded", tried=f"markers for {self._patience:g} s", seen=seen)
 
     def stop(self) -> CaptureSummary:
@@ -105,14 +119,15 @@ class Recorder:
             raise LabFault("a recorder was stopped that had not been started", tried=f"{self.tool} into {self.file}")
         problems = []
         if self.alive:
-            missing, why = self._prove()
-            reason = f": {why}" if why else ""
-            problems += [f"the last marker of {marker.source.interface} is not in the capture{reason}" for marker in missing]
+            problems += unproven(prove(self._markers, self.file, lambda: self.alive, self._patience))
         if not self.alive:
             problems.append(f"{self.tool} ended before it was told to ({_ending(self._process.returncode)})")
         stderr = self._end()
         if self._process.returncode and not problems:
             problems.append(f"{self.tool} failed ({_ending(self._process.returncode)}): {stderr}")
+        gained = self._wall() - time.monotonic() - self._ahead
+        if abs(gained) > MOST_SET:
+            problems.append(f"the clock of this PC was set by {gained:+.1f} s while it recorded")
         return self._summary(problems)
 
     def _command(self) -> list[str]:
@@ -138,27 +153,6 @@ class Recorder:
             command += ["-f", marker.capture_filter] if marker.capture_filter else []
         return command
 
-    def _prove(self) -> tuple[tuple[Marker, ...], str]:
-        """Sends markers until each is in the file; those that are not within the time, and what kept them."""
-        nonce = secrets.token_bytes(12)
-        wanted: dict[bytes, Marker] = {}
-        pause, deadline, why, polls = threading.Event(), time.monotonic() + self._patience, "", 0
-        pending = set(self._markers)
-        with self.file.open("rb") as written:
-            written.seek(0, 2)
-            tail = b""
-            while pending and self.alive and time.monotonic() < deadline:
-                if polls % RESEND == 0:
-                    try:
-                        wanted |= {marker.send(nonce): marker for marker in pending}
-                    except OSError as error:
-                        why = f"the marker cannot be sent: {error.strerror or error}"
-                polls += 1
-                pause.wait(POLL)
-                tail = tail[-256:] + written.read()
-                pending -= {marker for body, marker in wanted.items() if body in tail}
-        return tuple(marker for marker in self._markers if marker in pending), why
-
     def _end(self) -> str:
         """Stops the tool, by force after a while; what it said on its standard error."""
         process = self._process
@@ -177,23 +171,34 @@ class Recorder:
         return " ".join(line.strip() for line in lines if line.strip() and not line.startswith(("Capturing on", "File:")))
 
     def _summary(self, problems: list[str]) -> CaptureSummary:
-        capture = open_capture(self.file)
-        packets = sum(1 for _ in capture.packets())
-        problems += capture.problems
-        counts = tuple(_counts(self._markers, capture.interfaces))
-        for count in counts:
-            if count.drops is None:
-                problems.append(f"what was dropped of {count.interface} is not known")
-            elif count.drops:
-                problems.append(f"{count.drops} packets of {count.interface} were dropped")
-        return CaptureSummary(self.file, self.tool, packets, counts, not problems, tuple(problems))
+        return summary_of(self.file, self.tool, [marker.source for marker in self._markers], problems)
 
 
-def _counts(markers: Sequence[Marker], interfaces: Sequence[Interface]) -> Iterable[SourceCount]:
-    for index, marker in enumerate(markers):
+def unproven(proof: Proof) -> list[str]:
+    """What to say of markers that did not come at the end."""
+    reason = f": {proof.why}" if proof.why else ""
+    return [f"the last marker of {marker.source.interface} is not in the capture{reason}" for marker in proof.missing]
+
+
+def summary_of(file: Path, tool: str, sources: Sequence[Source], problems: Sequence[str]) -> CaptureSummary:
+    """What a recording in `file` came to, beside the `problems` that are known already."""
+    capture, problems = open_capture(file), list(problems)
+    packets = sum(1 for _ in capture.packets())
+    problems += capture.problems
+    counts = tuple(_counts(sources, capture.interfaces))
+    for count in counts:
+        if count.drops is None:
+            problems.append(f"what was dropped of {count.interface} is not known")
+        elif count.drops:
+            problems.append(f"{count.drops} packets of {count.interface} were dropped")
+    return CaptureSummary(file, tool, packets, counts, not problems, tuple(dict.fromkeys(problems)))
+
+
+def _counts(sources: Sequence[Source], interfaces: Sequence[Interface]) -> Iterable[SourceCount]:
+    for index, source in enumerate(sources):
         found = interfaces[index] if index < len(interfaces) else None
         received, dropped = (None, None) if found is None else (found.received, found.dropped)
-        yield SourceCount(marker.source.interface, received, dropped)
+        yield SourceCount(source.interface, received, dropped)
 
 
 def _ending(code: int | None) -> str:

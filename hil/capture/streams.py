@@ -10,10 +10,12 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
-from hil.capture.frames import FIN, RST, SYN, Segment
+from hil.capture.frames import ACK, FIN, RST, SYN, Segment
 from hil.capture.http import Message, Reader
+from hil.capture.keylog import KeyLog
+from hil.capture.unsealing import Opening, TlsReader
 
 MAX_AHEAD = 64 * 2**20  # a segment further ahead than any window belongs to another connection
 MAX_HELD_BYTES = 4 * 2**20
@@ -24,6 +26,7 @@ HELD_OVERHEAD = 256  # bytes that one held segment costs beside its payload
 MAX_CONNECTIONS = 10_000
 MAX_FOREIGN = 500_000
 MAX_OPEN_REQUESTS = 1_000
+MAX_PENDING = 10
 TLS_RECORD = b"\x16\x03"  # a handshake, TLS 1.x
 HALF: Final = 2**31
 NO_ANSWER = "the capture ends before the answer"
@@ -40,6 +43,8 @@ class Round:
     reply: Message | None = None
     server_mac: bytes | None = None
     problems: list[str] = field(default_factory=list)
+    sealed: bool = False
+    """Whether TLS carried it, opened with a key log."""
 
 
 class Budget:
@@ -52,6 +57,26 @@ Report = Callable[[Round], None]
 Prepare = Callable[[Message], None]
 
 
+class Refusal(NamedTuple):
+    """A call for a connection that a reset answered: packed addresses and ports, frames, and nanoseconds since 1970."""
+
+    client: bytes
+    server: bytes
+    client_mac: bytes | None
+    frame: int
+    time: int
+    reply_frame: int
+    reply_time: int
+
+
+class Strays(NamedTuple):
+    """Who is told of what belongs to no round: a `problem` may hide a round, a `note` cannot, a refusal never was one."""
+
+    problem: Callable[[str], None]
+    note: Callable[[str], None]
+    refused: Callable[[Refusal], None] = lambda _: None
+
+
 class Sink(Protocol):
     """What reads the bytes of one direction.
 
@@ -59,7 +84,8 @@ class Sink(Protocol):
     that what flows is what is read here.
     """
 
-    recognised: bool
+    @property
+    def recognised(self) -> bool: ...
 
     @property
     def lost(self) -> bool: ...
@@ -162,15 +188,25 @@ class Direction(Generic[S]):
 class Connection:
     """Both directions of one connection; requests and replies are paired in their order."""
 
-    def __init__(self, report: Report, stray: Callable[[str], None], prepare: Prepare, budget: Budget) -> None:
-        self._report, self._stray, self._prepare = report, stray, prepare
+    def __init__(self, report: Report, strays: Strays, prepare: Prepare, budget: Budget, key_log: KeyLog) -> None:
+        self._report, self._strays, self._prepare = report, strays, prepare
         self._budget = budget
-        self._sides: dict[bytes, Direction[Reader]] = {}
+        self._opening = Opening(key_log, strays.problem) if key_log else None
+        self._sides: dict[bytes, Direction[Reader | TlsReader]] = {}
         self._rounds: deque[Round] = deque()  # asked, not yet answered
         self._unasked: deque[Message] = deque()  # replies captured before their request
         self._answers: dict[int, Round] = {}  # reply in progress -> its round
         self._closed: str | None = None
+        self._pending: list[str] = []  # strays, until it is known whether this is a remnant
+        self._asked = False
+        self._accepted = False  # the side that sends no data said other than RST
         self.started = False
+        self._called: tuple[Segment, int, int] | None = None  # a SYN, its frame and time, until there is an answer
+
+    @property
+    def _is_remnant(self) -> bool:
+        """Whether all that was seen is a server repeating an answer to a client that lost its power before this capture."""
+        return not (self.started or self._asked or self._accepted) and len(self._sides) == 1
 
     @property
     def foreign(self) -> bool:
@@ -183,12 +219,16 @@ class Connection:
     def is_another(self, segment: Segment) -> bool:
         """Whether a SYN opens a new connection between the same ports rather than repeating this one's."""
         side = self._sides.get(segment.source)
-        return bool(segment.flags & SYN) and side is not None and side.first != (segment.sequence + 1) % (2 * HALF)
+        if side is None:
+            return segment.flags & (SYN | ACK) == SYN and self._is_remnant
+        return bool(segment.flags & SYN) and side.first != (segment.sequence + 1) % (2 * HALF)
 
     def accept(self, segment: Segment, frame: int, time: int) -> None:
         side = self._sides.get(segment.source)
         if side is None:
+            self._hear_refusal(segment, frame, time)
             if not segment.payload and not segment.flags & SYN:
+                self._accepted = self._accepted or not segment.flags & RST
                 return
             side = self._open(segment)
         if segment.mac is not None and side.mac is None:
@@ -199,7 +239,17 @@ class Connection:
         elif segment.flags & FIN and self._closed is None:
             self._closed = f"the connection was closed (frame {frame})"
 
-    def _open(self, segment: Segment) -> Direction[Reader]:
+    def _hear_refusal(self, segment: Segment, frame: int, time: int) -> None:
+        """Of the first segment of a side: whether it refuses what the other side called for."""
+        if self._called is not None:
+            call, called_frame, called_time = self._called
+            if segment.flags & RST:
+                self._strays.refused(Refusal(*call[:3], called_frame, called_time, frame, time))
+            elif segment.acknowledged != (call.sequence + 1) % (2 * HALF):
+                return  # said by what is left of an earlier connection (RFC 9293 section 3.10.7.4); the call is repeated
+        self._called = (segment, frame, time) if segment.flags & (SYN | ACK) == SYN and not self._sides else None
+
+    def _open(self, segment: Segment) -> Direction[Reader | TlsReader]:
         source, destination, syn = segment.source, segment.destination, segment.flags & SYN
         self.started = self.started or bool(syn)
 
@@ -210,8 +260,11 @@ class Connection:
             else:
                 self._request_begins(message, source, destination)
 
-        reader = Reader(begins, self._ends, from_start=bool(syn))
-        side = Direction(reader, self._gap, (segment.sequence + (syn > 0)) % (2 * HALF), self._budget)
+        in_clear = Reader(begins, self._ends, from_start=bool(syn))
+        reader = TlsReader(in_clear, self._opening) if self._opening is not None and syn else in_clear
+        side: Direction[Reader | TlsReader] = Direction(
+            reader, self._gap, (segment.sequence + (syn > 0)) % (2 * HALF), self._budget
+        )
         self._sides[source] = side
         return side
 
@@ -224,7 +277,9 @@ class Connection:
         return self.started and all(side.reader.exact for side in self._sides.values())
 
     def _request_begins(self, message: Message, client: bytes, server: bytes) -> None:
-        opened = Round(message, client, server, self._sides[client].mac)
+        sealed = self._opening is not None and self._opening.opened
+        opened = Round(message, client, server, self._sides[client].mac, sealed=sealed)
+        self._asked = True
         while self._unasked and not self._exact and self._unasked[0].first_frame < message.first_frame:
             self._stray_reply(self._unasked.popleft())
         if self._unasked:
@@ -264,6 +319,12 @@ class Connection:
     def _stray_reply(self, message: Message) -> None:
         self._stray(f"frame {message.frame}: a reply whose request is not in the capture")
 
+    def _stray(self, text: str) -> None:
+        if self.started or len(self._pending) >= MAX_PENDING:
+            self._strays.problem(text)
+        else:
+            self._pending.append(text)
+
     def _finish(self, done: Round) -> None:
         side = self._sides.get(done.server)
         done.server_mac = None if side is None else side.mac
@@ -283,6 +344,11 @@ class Connection:
         for message in self._unasked:
             self._stray_reply(message)
         self._unasked.clear()
+        for text in self._pending:
+            if self._is_remnant:
+                self._strays.note(f"{text}, left over from before it: the client's side has nothing but a reset")
+            else:
+                self._strays.problem(text)
         self._sides.clear()  # its readers refer back: without them the connection goes at once, not when garbage is collected
 
 
@@ -292,10 +358,11 @@ def wire_key(source: bytes, destination: bytes) -> bytes:
 
 
 class Connections:
-    """All connections of a capture; `report` gets each round as it ends, `stray` what belongs to none."""
+    """All connections of a capture; `report` gets each round as it ends, `strays` what belongs to none."""
 
-    def __init__(self, report: Report, stray: Callable[[str], None], prepare: Prepare) -> None:
-        self._report, self._stray, self._prepare = report, stray, prepare
+    def __init__(self, report: Report, strays: Strays, prepare: Prepare, key_log: KeyLog) -> None:
+        self._report, self._strays, self._prepare = report, strays, prepare
+        self._key_log = key_log
         self._budget = Budget()
         self._open: OrderedDict[tuple[bytes, bytes], Connection] = OrderedDict()
         self.sealed: Counter[bytes] = Counter()  # TLS connections by the address and port that the handshake went to
@@ -316,7 +383,7 @@ class Connections:
         if connection is None:
             if not segment.payload and not segment.flags & SYN:
                 return
-            connection = self._open[key] = Connection(self._report, self._stray, self._prepare, self._budget)
+            connection = self._open[key] = Connection(self._report, self._strays, self._prepare, self._budget, self._key_log)
             if len(self._open) > MAX_CONNECTIONS:
                 self._open.popitem(last=False)[1].finish("too many connections were open at once")
         connection.accept(segment, frame, time)

@@ -14,17 +14,25 @@ from typing import Final, NamedTuple
 from hil.asn1 import Malformed
 from hil.capture.exchange import endpoint_text
 from hil.capture.files import CaptureFile, instant, open_capture
-from hil.capture.frames import ACK, SYN, Segment, dissect
+from hil.capture.frames import ACK, FIN, RST, SYN, Segment, dissect
+from hil.capture.records import (
+    APPLICATION,
+    CERTIFICATE,
+    CHANGE_CIPHER_SPEC,
+    CLIENT_HELLO,
+    HANDSHAKE,
+    HEARTBEAT,
+    MAX_MESSAGE,
+    MAX_RECORD,
+    SERVER_HELLO,
+    SUPPORTED_VERSIONS,
+    extensions,
+)
 from hil.capture.streams import HALF, Budget, Direction
 from hil.scep.certificate import Certificate, read_certificate
 
 MAX_CONNECTIONS = 10_000
 MAX_RECORDS = 50_000  # of application data that one connection is told of
-MAX_RECORD = 2**14 + 2_048  # RFC 5246 section 6.2.3
-MAX_MESSAGE = 2**17
-CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION, HEARTBEAT = 20, 21, 22, 23, 24
-CLIENT_HELLO, SERVER_HELLO, CERTIFICATE = 1, 2, 11
-SUPPORTED_VERSIONS = 43
 VERSIONS: Final = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 _Following = dict[tuple[bytes, bytes], "Direction[_Side]"]
@@ -43,12 +51,20 @@ class Record(NamedTuple):
     octets: int
 
 
+class End(NamedTuple):
+    """The first frame in which a side closes a connection, or resets it."""
+
+    frame: int
+    time: datetime
+
+
 @dataclass
 class TlsConnection:
     """One connection, from the frame of its ClientHello on.
 
     `version` is None without a ServerHello. `certificate` is the client's own, None where it sent none, the
-    handshake did not come so far, or TLS 1.3 hides it (`sealed`). `problems` say what is missing.
+    handshake did not come so far, or TLS 1.3 hides it (`sealed`). `ended` is where either side first closed or
+    reset the connection; who began that may be sealed. `problems` say what is missing.
     """
 
     client: str
@@ -58,6 +74,7 @@ class TlsConnection:
     version: str | None = None
     certificate: Certificate | None = None
     certificate_frame: int | None = None
+    ended: End | None = None
     records: list[Record] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -93,6 +110,8 @@ def tls_connections(capture: CaptureFile) -> tuple[TlsConnection, ...]:
                 reader = _Side(peer.reader.talk if peer else _Talk(*way, found), way[0])
                 side = following[way] = Direction(reader, reader.gap, first, budget)
         if side is not None:
+            if segment.flags & (FIN | RST):
+                side.reader.talk.end(number, time)
             side.accept(segment, number, time)
             if side.reader.foreign:
                 _end(following, way)
@@ -140,6 +159,11 @@ class _Talk:
         """A sealed record."""
         if self.seen is not None and len(self.seen.records) < MAX_RECORDS:
             self.seen.records.append(Record(frame, instant(time), from_client, octets))
+
+    def end(self, frame: int, time: int) -> None:
+        """One side sends no more."""
+        if self.seen is not None and self.seen.ended is None:
+            self.seen.ended = End(frame, instant(time))
 
     def problem(self, text: str) -> None:
         """Something is missing or cannot be read."""
@@ -217,12 +241,6 @@ class _Side:
 
 def _version(hello: bytes) -> str:
     """The version that a ServerHello chose (RFC 8446 section 4.2.1)."""
-    chosen = int.from_bytes(hello[:2], "big")
-    at = 35 + (hello[34] if len(hello) > 34 else 0) + 3  # version, random, session id, cipher suite, compression
-    at += 2
-    while at + 4 <= len(hello):
-        kind, size = int.from_bytes(hello[at : at + 2], "big"), int.from_bytes(hello[at + 2 : at + 4], "big")
-        if kind == SUPPORTED_VERSIONS and size == 2:
-            chosen = int.from_bytes(hello[at + 4 : at + 6], "big")
-        at += 4 + size
+    told = extensions(hello).get(SUPPORTED_VERSIONS, b"")
+    chosen = int.from_bytes(told if len(told) == 2 else hello[:2], "big")
     return VERSIONS.get(chosen, f"{chosen:#06x}")

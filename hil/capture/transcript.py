@@ -15,13 +15,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from hil.capture.datagrams import BOOTP_SERVER, NTP_PORT, dhcp_acknowledged, mac_text, sntp_transmit_time
-from hil.capture.exchange import Exchange, ExchangeReader, endpoint_text, is_scep, path_of
+from hil.capture.datagrams import BOOTP_SERVER, NTP_PORT, Served, dhcp_acknowledged, dhcp_served, mac_text, sntp_transmit_time
+from hil.capture.exchange import Exchange, ExchangeReader, endpoint_text, is_scep, path_of, refused
 from hil.capture.files import CaptureFile, Packet, instant, open_capture
 from hil.capture.fragments import Fragments
 from hil.capture.frames import ETHERNET, SYN, Datagram, Fragment, Unread, dissect
 from hil.capture.http import Message
-from hil.capture.streams import Connections, Round
+from hil.capture.keylog import NO_SECRETS, KeyLog
+from hil.capture.streams import Connections, Refusal, Round, Strays
 from hil.scep.certificate import Certificate
 
 __all__ = ["Exchange", "Fetch", "Lease", "TimeReply", "Transcript", "read_capture", "read_packets"]
@@ -31,12 +32,15 @@ UNFRAGMENTED, UDP_PROTOCOL = (b"\x00\x00", b"\x40\x00"), b"\x11"
 MAX_BODY = 4 * 2**20
 MAX_BODIES = 256 * 2**20
 MAX_ENTRIES = 20_000
-MAX_PROBLEMS, MAX_SEALED = 1_000, 100
+MAX_PROBLEMS, MAX_NOTES, MAX_SEALED = 1_000, 100, 100
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """An HTTP request that is not SCEP's, and its reply; `size` counts the bytes of the reply's body that were seen."""
+    """An HTTP request that is not SCEP's, and its reply; `size` counts the bytes of the reply's body that were seen.
+
+    `headers` are the names, in lower case, of those that the request has among `hil.capture.http.NAMED`.
+    """
 
     request_frame: int
     reply_frame: int | None
@@ -52,6 +56,7 @@ class Fetch:
     user_agent: str | None
     size: int
     problems: tuple[str, ...]
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,21 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class DhcpServer:
+    """A DHCP server at `ip` that was first seen to offer or grant an address to the client of that MAC."""
+
+    frame: int
+    time: datetime
+    mac: str
+    ip: str
+
+
+@dataclass(frozen=True)
 class Transcript:
     """All that a capture was read to say; `first` and `last` are the times of its first and last packet, in UTC.
 
-    `problems` say what of it is damaged, `notes` what was left unread although it is whole.
+    `problems` say what of it is damaged, `notes` what was left unread although it is whole. `refusals` are connections
+    that were called for and refused, as exchanges of the operation `REFUSED` in which nothing was said.
     """
 
     file: str
@@ -91,23 +107,43 @@ class Transcript:
     last: datetime | None
     packets: int
     notes: tuple[str, ...] = ()
+    refusals: tuple[Exchange, ...] = ()
+    dhcp_servers: tuple[DhcpServer, ...] = ()
+
+    def rivals_for(self, mac: str) -> tuple[str, ...]:
+        """That more than one DHCP server answered the client of that MAC, where it was so."""
+        seen = [f"{server.ip} (frame {server.frame})" for server in self.dhcp_servers if server.mac == mac]
+        return (f"more than one DHCP server answered, {' and '.join(seen[:3])}",) if len(seen) > 1 else ()
 
 
-def read_capture(path: Path | str, *, keys: Sequence[RSAPrivateKey] = (), certificates: Sequence[Certificate] = ()) -> Transcript:
+def read_capture(
+    path: Path | str,
+    *,
+    keys: Sequence[RSAPrivateKey] = (),
+    certificates: Sequence[Certificate] = (),
+    key_log: KeyLog = NO_SECRETS,
+) -> Transcript:
     """The transcript of a pcap or pcapng file; Misuse if it cannot be opened.
 
     `keys` open the envelopes of requests and replies; `certificates`, besides those that GetCACert answers in
-    the capture bring, verify messages that lack their signer's.
+    the capture bring, verify messages that lack their signer's. `key_log` opens TLS, as secrets in the capture itself do;
+    of what TLS carried only SCEP is told.
     """
     path = Path(path)
-    return read_packets(open_capture(path), str(path), keys=keys, certificates=certificates)
+    return read_packets(open_capture(path), str(path), keys=keys, certificates=certificates, key_log=key_log)
 
 
 def read_packets(
-    capture: CaptureFile, name: str, *, keys: Sequence[RSAPrivateKey] = (), certificates: Sequence[Certificate] = ()
+    capture: CaptureFile,
+    name: str,
+    *,
+    keys: Sequence[RSAPrivateKey] = (),
+    certificates: Sequence[Certificate] = (),
+    key_log: KeyLog = NO_SECRETS,
 ) -> Transcript:
     """The transcript of an opened capture."""
-    gathering = _Gathering()
+    capture.secrets.update(key_log)
+    gathering = _Gathering(capture.secrets)
     gathering.read(capture)
     return gathering.transcript(name, ExchangeReader(keys, certificates))
 
@@ -115,14 +151,17 @@ def read_packets(
 class _Gathering:
     """What one pass over the packets collects."""
 
-    def __init__(self) -> None:
-        self._connections = Connections(self._round, self._problem, _prepare)
+    def __init__(self, key_log: KeyLog) -> None:
+        self._connections = Connections(self._round, Strays(self._problem, self._note, self._refused), _prepare, key_log)
         self._scep: list[Round] = []
         self._open: list[Round] = []  # answered before their request was complete
         self._fetches: list[Fetch] = []
+        self._refusals: list[Exchange] = []
         self._times: dict[tuple[bytes, ...], TimeReply] = {}
         self._leases: dict[tuple[object, ...], Lease] = {}
+        self._dhcp_servers: dict[Served, DhcpServer] = {}
         self._problems: list[str] = []
+        self._notes: list[str] = []
         self._fragments = Fragments()
         self._unread: Counter[str] = Counter()
         self._unread_frames: dict[str, int] = {}
@@ -181,6 +220,14 @@ class _Gathering:
         elif len(self._problems) == MAX_PROBLEMS:
             self._problems.append("more problems than are listed")
 
+    def _note(self, note: str) -> None:
+        if len(self._notes) < MAX_NOTES:
+            self._notes.append(note)
+
+    def _refused(self, refusal: Refusal) -> None:
+        if len(self._refusals) < MAX_ENTRIES:
+            self._refusals.append(refused(len(self._refusals) + 1, refusal))
+
     def _datagram(self, datagram: Datagram, packet: Packet) -> None:
         port = datagram.source[-2:]
         if port == NTP_PORT and len(self._times) < MAX_ENTRIES:
@@ -193,6 +240,9 @@ class _Gathering:
             granted = dhcp_acknowledged(datagram.payload)
             if granted is not None:
                 self._leases.setdefault(granted, Lease(packet.number, instant(packet.time), granted.mac, granted.ip))
+            served = dhcp_served(datagram.payload)
+            if served is not None and len(self._dhcp_servers) < MAX_ENTRIES:
+                self._dhcp_servers.setdefault(served, DhcpServer(packet.number, instant(packet.time), *served))
 
     def _round(self, done: Round) -> None:
         if is_scep(done.request.target):
@@ -201,6 +251,8 @@ class _Gathering:
                 self._problem(f"frame {done.request.frame}: more SCEP messages than are kept")
                 return
             self._scep.append(done)
+        elif done.sealed:
+            return  # what else a service over TLS is asked, its endpoint tells
         elif not done.request.frame and len(self._open) < MAX_ENTRIES:
             self._open.append(done)
         else:
@@ -227,6 +279,7 @@ class _Gathering:
                 user_agent=request.headers.get("user-agent"),
                 size=0 if reply is None else reply.size,
                 problems=(*done.problems, *request.problems, *(() if reply is None else reply.problems)),
+                headers=tuple(sorted(request.named)),
             )
         )
 
@@ -239,6 +292,7 @@ class _Gathering:
         return Transcript(
             file=name,
             exchanges=tuple(reader.read(index, seen) for index, seen in enumerate(rounds, 1)),
+            refusals=tuple(self._refusals),
             fetches=tuple(sorted(self._fetches, key=lambda fetch: fetch.request_frame)),
             time_replies=tuple(self._times.values()),
             leases=tuple(self._leases.values()),
@@ -246,7 +300,8 @@ class _Gathering:
             first=None if self._first is None else instant(self._first),
             last=None if self._first is None else instant(self._last),
             packets=self._packets,
-            notes=tuple(self._sealed()),
+            notes=(*self._notes, *self._sealed()),
+            dhcp_servers=tuple(self._dhcp_servers.values()),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,24 +62,39 @@ def read_with_tshark(path: Path | str, *, ports: Collection[int] = ()) -> tuple[
 
     `ports` are TCP ports where HTTP is to be expected although tshark may not guess it.
     """
+    decode_as = {f"tcp.port=={port}": "http" for port in sorted(ports)}
+    with _read(path, "http && tcp", decode_as=decode_as) as capture:
+        return tuple(_pair(_messages(capture)))
+
+
+def frames_that_acknowledge_lost_segments(path: Path | str) -> tuple[int, ...]:
+    """Frames that, by tshark's own analysis, acknowledge what the capture did not show before them; LabFault as above.
+
+    It speaks of directions alone of which something was captured.
+    """
+    with _read(path, "tcp.analysis.ack_lost_segment") as capture:
+        return tuple(int(packet.number) for packet in capture)
+
+
+@contextmanager
+def _read(path: Path | str, display_filter: str, **options: object) -> Iterator[_Capture]:
     if shutil.which("tshark") is None:
         raise LabFault("there is no second opinion without tshark", tried="tshark", seen="not installed")
     loop = asyncio.new_event_loop()  # given, so that pyshark neither takes the caller's nor sets a child watcher
     try:
         with _Capture(
             str(path),
-            display_filter="http && tcp",
+            display_filter=display_filter,
             keep_packets=False,
             eventloop=loop,
-            decode_as={f"tcp.port=={port}": "http" for port in sorted(ports)},
             override_prefs={"tcp.reassemble_out_of_order": "TRUE"},
+            **options,
         ) as capture:
-            seen = tuple(_pair(_messages(capture)))
+            yield capture
     finally:
         loop.close()
     if capture.complaint:
         raise LabFault("tshark failed", tried=f"tshark -r {path}", seen=capture.complaint)
-    return seen
 
 
 def _messages(capture: _Capture) -> Iterator[tuple[int, dict[str, str]]]:

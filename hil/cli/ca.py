@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from hil.cli.foreground import read_script, serve
+from hil.cli.foreground import listening, read_script, serve
+from hil.cli.naming import named
 from hil.cli.request_options import ChallengeEnv, ChallengeFile, challenge_of
 from hil.clock import ScaledClock
 from hil.errors import Misuse
@@ -40,26 +41,31 @@ def ca(
     levels: Annotated[int, typer.Option(min=1, max=5, help="CAs in the chain, where the CA is made.")] = 1,
 ) -> None:
     """Play a CA at whatever path it is asked; Ctrl-C ends it. Without a password whoever asks gets a certificate."""
-    answers, who, clock = read_script(script), persona(name), ScaledClock()
-    authority = _authority(who, state / "ca", clock, levels)
+    with named(persona="PERSONA"):
+        who = persona(name)
+    answers, clock = read_script(script), ScaledClock()
     admission = _admission(challenge_of(challenge_env, challenge_file), entity or ())
-    if who.name == "ndes":
-        passwords = [admission.one_time.new(clock.now()).reveal() for _ in range(5)]
-        replace_private({state / ONE_TIME_FILE: "".join(f"{password}\n" for password in passwords).encode()})
-    service = who.service(authority, admission, clock=clock, script=answers)
-    events = EventStream(clock)
-    with ThreadPoolExecutor(2) as pool, closing(Ledger(state / "ca-ledger.jsonl")) as ledger:
-        seat = Seat("ca", 1, CaDesk(who.endpoint(service), pool), events, ledger)
-        serve(seat, listen, events, f"{authority.certificate.subject}, a CA as {who.name}")
+    with listening(listen) as listener:
+        authority = _authority(who, state, clock, levels)
+        if who.name == "ndes":
+            passwords = [admission.one_time.new(clock.now()).reveal() for _ in range(5)]
+            replace_private({state / ONE_TIME_FILE: "".join(f"{password}\n" for password in passwords).encode()})
+        service = who.service(authority, admission, clock=clock, script=answers)
+        events = EventStream(clock)
+        with ThreadPoolExecutor(2) as pool, closing(Ledger(state / "ca-ledger.jsonl")) as ledger:
+            seat = Seat("ca", 1, CaDesk(who.endpoint(service), pool), events, ledger)
+            serve(seat, listener, events, f"{authority.certificate.subject}, a CA as {who.name}")
 
 
-def _authority(who: Persona, folder: Path, clock: ScaledClock, levels: int) -> Authority:
+def _authority(who: Persona, state: Path, clock: ScaledClock, levels: int) -> Authority:
+    folder = state / "ca"
     try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not folder.exists():
             who.authority(f"CA {who.name}", clock, levels=levels).save(folder)
         return Authority.load(folder)
     except OSError as error:
-        raise Misuse(f"cannot be written ({error})", file=folder, key="--state", remedy="name a folder of your own") from error
+        raise Misuse(f"cannot be written ({error})", file=state, key="--state", remedy="name a folder of your own") from error
 
 
 def _admission(password: Secret | None, entities: Sequence[str]) -> Admission:

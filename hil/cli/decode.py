@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -15,6 +16,7 @@ from rich.text import Text
 from hil.asn1 import Malformed
 from hil.capture.as_json import bare_message_json, exchange_json
 from hil.capture.files import is_capture
+from hil.capture.keylog import MAX_KEY_LOG, KeyLog, secrets_in
 from hil.capture.keys import load_key
 from hil.capture.transcript import read_capture
 from hil.cli.saying import printable
@@ -23,9 +25,17 @@ from hil.scep.messages import read_message
 from hil.scep.wrapping import unwrapped
 
 REMEDY = "name a capture or a pkiMessage"
+KEY_LOG_REMEDY = "name a file of the format of SSLKEYLOGFILE"
 MAX_MESSAGE = 64 * 2**20
 
 Entry = dict[str, Any]
+
+
+class Means(NamedTuple):
+    """What opens what is sealed: keys for envelopes, secrets for TLS."""
+
+    keys: list[RSAPrivateKey]
+    secrets: KeyLog
 
 
 def decode(
@@ -33,16 +43,19 @@ def decode(
     key: Annotated[
         list[Path] | None, typer.Option("--key", metavar="PEM|DER", help="Private key that opens envelopes; repeatable.")
     ] = None,
+    keylog: Annotated[
+        list[Path] | None, typer.Option("--keylog", metavar="FILE", help="Secrets of TLS, as SSLKEYLOGFILE has them; repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show challenge passwords.")] = False,
 ) -> None:
     """The SCEP exchanges of captures, each with its frames, times and the messages in it."""
-    keys = [load_key(path) for path in key or ()]
+    means = Means([load_key(path) for path in key or ()], _secrets(keylog or ()))
     exchanges: list[Entry] = []
     problems: list[str] = []
     notes: list[str] = []
     for file in files:
-        read, defects, remarks = _read(file, keys, show_secrets=show_secrets)
+        read, defects, remarks = _read(file, means, show_secrets=show_secrets)
         several = len(files) > 1
         for entry in read:
             origin = {"file": str(file)} if several else {}
@@ -55,19 +68,39 @@ def decode(
         _print(exchanges, problems, notes)
 
 
-def _read(file: Path, keys: list[RSAPrivateKey], *, show_secrets: bool) -> tuple[list[Entry], tuple[str, ...], tuple[str, ...]]:
+def _secrets(files: Iterable[Path]) -> KeyLog:
+    """The secrets of TLS in all `files`; `Misuse` where one is missing or is no key log."""
+    found: dict[bytes, Mapping[str, bytes]] = {}
+    for file in files:
+        try:
+            with file.open("rb") as log:
+                text = log.read(MAX_KEY_LOG + 1)
+        except OSError as error:
+            raise Misuse(f"cannot be read: {error.strerror}", file=file, remedy=KEY_LOG_REMEDY) from error
+        if len(text) > MAX_KEY_LOG:
+            raise Misuse(
+                f"is longer than {MAX_KEY_LOG} octets", file=file, remedy="name the part that was written beside this capture"
+            )
+        told = secrets_in(text)
+        if text and not told:
+            raise Misuse("holds no secret of TLS", file=file, remedy=KEY_LOG_REMEDY)
+        found |= told
+    return found
+
+
+def _read(file: Path, means: Means, *, show_secrets: bool) -> tuple[list[Entry], tuple[str, ...], tuple[str, ...]]:
     try:
         with file.open("rb") as stream:
             start = stream.read(4)
             if is_capture(start):
-                transcript = read_capture(file, keys=keys)
+                transcript = read_capture(file, keys=means.keys, key_log=means.secrets)
                 entries = [exchange_json(exchange, show_secrets=show_secrets) for exchange in transcript.exchanges]
                 return entries, transcript.problems, transcript.notes
             data = start + stream.read(MAX_MESSAGE)
     except OSError as error:
         raise Misuse(f"cannot be read: {error.strerror}", file=file, remedy=REMEDY) from error
     try:
-        message = read_message(unwrapped(data)[0], keys=keys)
+        message = read_message(unwrapped(data)[0], keys=means.keys)
     except Malformed as error:
         raise Misuse(f"neither a capture nor a pkiMessage: {error}", file=file, remedy=REMEDY) from error
     return [bare_message_json(1, message, show_secrets=show_secrets)], (), ()
@@ -126,10 +159,11 @@ def _message(message: Entry) -> list[str]:
     verdict = "signature valid" if message["signature_valid"] else "signature NOT valid"
     opened = "opened" if message["decrypted"] else "not opened"
     sealed = f"{message['content_cipher']}, {opened}" if message["content_cipher"] else "no envelope"
+    nonces = (("senderNonce", message["sender_nonce"]), ("recipientNonce", message["recipient_nonce"]))
     lines = [
         f"{kind} {outcome}".rstrip() + f", {message['digest']}, {verdict}; {sealed}",
         f"transactionID {message['transaction_id']}",
-        f"senderNonce {message['sender_nonce']}, recipientNonce {message['recipient_nonce']}",
+        ", ".join(f"{what} {nonce or 'none'}" for what, nonce in nonces),
     ]
     lines += [f"signer {_certificate(message['signer'])}"] if message["signer"] else []
     if csr := message["csr"]:

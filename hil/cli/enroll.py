@@ -70,6 +70,8 @@ def enroll(
 
     Exit status: 0 issued, 1 rejected, 2 misuse, 3 pending, 4 no answer that can be used, 130 interrupted.
     """
+    if not cn.strip():
+        raise Misuse("is empty", key="--cn", remedy="the name that the certificate shall have")
     clock = clock_of(context)
     server = peer.peer_of(url, identifier, fingerprint, ca, tls_ca, timeout)
     how = request_options.manner(

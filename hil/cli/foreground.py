@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from hil.cli.answers import read_answer
 from hil.errors import LabFault, Misuse
 from hil.evidence import EventName, scep_path
-from hil.scenario import Answer, read_answer
+from hil.scenario import Answer
 from hil.services.events import Event, EventStream
 from hil.services.http import HttpServer, Routes
 from hil.services.scep import Seat
@@ -21,14 +22,23 @@ from hil.services.scep import Seat
 _LOOK = 3600.0
 
 
-def serve(seat: Seat, listen: str, events: EventStream, what: str) -> None:
-    """Serve at `listen`, `HOST:PORT`, until SIGINT or SIGTERM, and print what happens; `what` says what stands there."""
-    host, port = _address(listen)
+def serve(seat: Seat, listener: socket.socket, events: EventStream, what: str) -> None:
+    """Serve there until SIGINT or SIGTERM, and print what happens; `what` says what stands there."""
     console = Console(highlight=False, soft_wrap=True)
-    with _listener(host, port) as listener:
-        place = f"http://{host}:{listener.getsockname()[1]}{scep_path(seat.device, seat.slot)}"
-        console.print(Text(f"{place}, or any other path there, is now {what}"))
-        asyncio.run(_serve(seat, listener, events, console))
+    host, port = listener.getsockname()
+    console.print(Text(f"http://{host}:{port}{scep_path(seat.device, seat.slot)}, or any other path there, is now {what}"))
+    asyncio.run(_serve(seat, listener, events, console))
+
+
+def listening(listen: str) -> socket.socket:
+    """A server's socket at `listen`, `HOST:PORT`: before anything is written, since it may not be had."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise Misuse(f"{listen!r} is no address and port", key="--listen", remedy="for example 127.0.0.1:8080")
+    try:
+        return socket.create_server((host, int(port)))
+    except OSError as error:
+        raise LabFault("the server cannot start", tried=f"listen on {host}:{port}", seen=str(error)) from error
 
 
 def read_script(texts: Sequence[str] | None) -> list[Answer]:
@@ -70,17 +80,3 @@ def _line(event: Event) -> str:
     words += [told["status"] or "nothing", told.get("pki_status"), told.get("fail_info"), told.get("scripted")]
     words += [f"({told[name]})" for name in ("problem", "notes") if told.get(name)]
     return " ".join(str(word) for word in words if word)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise Misuse(f"{text!r} is no address and port", key="--listen", remedy="for example 127.0.0.1:8080")
-    return host, int(port)
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        raise LabFault("the server cannot start", tried=f"listen on {host}:{port}", seen=str(error)) from error

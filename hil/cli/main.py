@@ -1,6 +1,7 @@
 """The command `hil`.
 
-What the caller did wrong ends with exit code 2 and one line; what the bench did wrong with 11.
+What the caller did wrong ends with exit code 2 and one line, what the bench did wrong with 11; `hil testbed check`
+and `hil doctor` end with 10 where a run could not start.
 """
 
 from __future__ import annotations
@@ -15,23 +16,36 @@ from typer.main import get_command
 
 from hil.errors import LabFault, Misuse
 
-MISUSE, FAULT = 2, 11
+MISUSE, UNFIT, FAULT = 2, 10, 11
 
 VERBS = {
     "decode": "decode",
+    "doctor": "doctor",
+    "dhcp": "dhcp",
     "enroll": "enroll",
+    "firmware": "firmware",
     "renew": "renew",
+    "characterise": "characterise",
     "getca": "getca",
     "nextca": "nextca",
     "getcrl": "getcrl",
     "getcert": "getcert",
+    "bundle": "bundle",
     "ca": "ca",
+    "labgrid": "labgrid",
+    "nights": "nights",
+    "park": "park",
     "power": "power",
     "recover": "power",
     "prove": "prove",
     "proxy": "proxy",
+    "reference": "reference",
+    "release": "lease",
     "report": "report",
     "settings": "settings",
+    "testbed": "testbed",
+    "who": "lease",
+    "wiring": "wiring",
 }
 """The module of `hil.cli` that has each verb."""
 
@@ -50,7 +64,9 @@ class _Verbs(TyperGroup):
         if verbs is None:
             verbs = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             verbs.command(cmd_name)(getattr(module, cmd_name))
-        return get_command(verbs)
+        command = get_command(verbs)
+        command.name = cmd_name
+        return command
 
 
 app = typer.Typer(cls=_Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -72,6 +72,8 @@ def peer_of(url: str, identifier: str, pinned: str | None, ca: Path | None, tls_
     """The server of these options; `Misuse` names the one that is wrong."""
     if not url or web_url(url):
         raise Misuse(f"{url!r} is no URL of a SCEP server", key="URL", remedy="for example http://ca.example/scep/pkiclient.exe")
+    if "?" in url:
+        raise Misuse(f"{url!r} has a query", key="URL", remedy="leave it out: each operation has its own")
     if pinned and ca:
         raise Misuse("two ways to know one CA", key="--fingerprint", remedy="give it or --ca, not both")
     return Peer(url, identifier, _pin(pinned, ca), _tls(url, tls_ca), timeout)

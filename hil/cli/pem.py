@@ -26,8 +26,10 @@ def read_certificates(file: Path, option: str) -> tuple[Certificate, ...]:
         data = file.read_bytes()
         blocks = [base64.b64decode(block) for block in _BLOCK.findall(data)]
         return tuple(map(read_certificate, blocks or [data]))
-    except (OSError, Malformed, binascii.Error) as error:
-        raise Misuse(f"no certificate can be read ({error})", file=file, key=option, remedy="a PEM file") from error
+    except OSError as error:
+        raise Misuse(f"cannot be read ({error.strerror})", file=file, key=option, remedy="a PEM file") from error
+    except (Malformed, binascii.Error) as error:
+        raise Misuse("holds no certificate, or a damaged one", file=file, key=option, remedy="a PEM file") from error
 
 
 def read_holder(certificate: Path, key: Path) -> Holder:

@@ -12,7 +12,8 @@ import typer
 
 from hil.asn1 import Malformed
 from hil.capture.keys import load_key
-from hil.cli.foreground import read_script, serve
+from hil.cli.foreground import listening, read_script, serve
+from hil.cli.naming import named
 from hil.clock import ScaledClock
 from hil.errors import Misuse
 from hil.scep.certificate import Certificate, read_certificate
@@ -40,12 +41,13 @@ def proxy(
     certificate: Annotated[Path | None, typer.Option(metavar="PEM", help="The certificate of that key.")] = None,
 ) -> None:
     """Pass SCEP on to a server, at whatever path it is asked, and record it; Ctrl-C ends it."""
-    answers, speaker, server = read_script(script), _speaker(key, certificate), Upstream(upstream, trust)
-    clock = ScaledClock()
+    answers, speaker, clock = read_script(script), _speaker(key, certificate), ScaledClock()
     events = EventStream(clock)
-    with ThreadPoolExecutor(1) as pool, closing(Ledger(record / "ca-ledger.jsonl")) as ledger:
-        desk = ProxyDesk(server, _recording(record), clock=clock, pool=pool, script=answers, speaker=speaker)
-        serve(Seat("proxy", 1, desk, events, ledger), listen, events, upstream)
+    with listening(listen) as listener, ThreadPoolExecutor(1) as pool, closing(Ledger(record / "ca-ledger.jsonl")) as ledger:
+        with named(upstream="UPSTREAM-URL", trust="--trust", answers="--script", speaker="--key and --certificate"):
+            server = Upstream(upstream, trust)
+            desk = ProxyDesk(server, _recording(record), clock=clock, pool=pool, script=answers, speaker=speaker)
+        serve(Seat("proxy", 1, desk, events, ledger), listener, events, upstream)
 
 
 def _recording(folder: Path) -> Recording:

@@ -98,7 +98,7 @@ def challenge_of(variable: str | None, file: Path | None) -> Secret | None:
     if variable is not None:
         text = os.environ.get(variable)
         if not text:
-            raise Misuse(f"the variable {variable} is not set", key="--challenge-env", remedy="export it")
+            raise Misuse("no variable of that name is set", key="--challenge-env", remedy="name one that holds it, and export it")
         return Secret(text)
     if file is None:
         return None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from hil.cli.tables import show_table
 from hil.errors import Misuse
 from hil.identity import Firmware, Identity
 from hil.settings.explain import explanation
@@ -68,12 +68,11 @@ def _print(told: dict[str, Any]) -> None:
     console.print(Text("files: " + ", ".join(f["name"] + ("" if f["found"] else " (not found)") for f in told["files"])))
     slots = {profile["slot"] for profile in told["profiles"]}
     rows = sorted((p for p in told["parameters"] if p["set_by"] or p["slot"] in slots), key=lambda p: p["slot"] or 0)
-    _table(console, "Parameters", ("name", "value", "set by"), [(p["name"], p["value"] or '""', _place(p)) for p in rows])
+    show_table(console, "Parameters", ("name", "value", "set by"), [(p["name"], p["value"] or '""', _place(p)) for p in rows])
     ignored = [(f"{line['file']}:{line['line']}", line["text"], line["reason"]) for line in told["ignored"]]
-    _table(console, "Lines without effect", ("line", "text", "why"), ignored)
-    _table(
-        console, "SCEP profiles", ("profile", "what the phone does"), [(str(p["slot"]), _sentence(p)) for p in told["profiles"]]
-    )
+    show_table(console, "Lines without effect", ("line", "text", "why"), ignored)
+    profiles = [(str(p["slot"]), _sentence(p)) for p in told["profiles"]]
+    show_table(console, "SCEP profiles", ("profile", "what the phone does"), profiles)
     for remark in told["remarks"]:
         console.print(Text(f"note: {remark}"))
 
@@ -90,14 +89,3 @@ def _sentence(profile: dict[str, Any]) -> str:
         f"RSA {profile['key_bits']}, {profile['cipher']}, challenge password {profile['challenge_password']}; "
         f"renews at {profile['renew_percent']} % of the validity; for {profile['usage']}"
     )
-
-
-def _table(console: Console, title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    if not rows:
-        return
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)

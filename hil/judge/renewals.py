@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from hil.judge.grants import ENROLMENT, asks, granting
 from hil.judge.verdict import NotObserved
-from hil.scep.messages import MessageType, PkiMessage, PkiStatus
+from hil.scep.messages import PkiMessage
 
 if TYPE_CHECKING:
-    from hil.judge.observation import Seen, Where
+    from hil.judge.seen import Seen, Where
     from hil.scep.csr import Csr
 
-BURST = timedelta(minutes=30)
-"""Requests nearer to each other than this are one attempt: the vendor's retries are 24 hours apart."""
+BURST = 1800.0
+"""Requests fewer phone seconds apart than this are one attempt: the vendor's retries are 24 hours apart."""
 
 
 class Validity(NamedTuple):
@@ -28,13 +30,22 @@ class Validity(NamedTuple):
 
 @dataclass(frozen=True)
 class RenewalFacts:
-    """The renewals of one scenario on one device; an attempt is a burst of requests after the first certificate."""
+    """The renewals of one scenario on one device.
+
+    `later` are the exchanges after the certificate was granted, without repeats, in the order of boot and frame.
+    `ca_identifier` reads by which name the CA was asked for its certificate at first.
+    """
 
     device: str
     validity: Validity
     enrolment: PkiMessage
-    ca_identifier: str
-    attempts: Sequence[Sequence[Seen]]
+    ca_identifier: Callable[[], str]
+    later: Sequence[Seen]
+
+    @cached_property
+    def attempts(self) -> Sequence[Sequence[Seen]]:
+        """The bursts of exchanges that ask for another certificate, or would have, had the CA been within reach."""
+        return bursts([seen for seen in self.later if asks(seen.exchange)])
 
     @property
     def where(self) -> Where:
@@ -51,16 +62,37 @@ class RenewalFacts:
         """Days from the first request for another certificate to the end of the first."""
         return (self.validity.not_after - self._first[0].time) / timedelta(days=1)
 
+    def hours_after(self, percent: float) -> float:
+        """Hours from the instant at which `percent` of the validity had passed to the first request for another certificate."""
+        whole = self.validity.not_after - self.validity.not_before
+        return round((self._first[0].time - self.validity.not_before - whole * percent / 100) / timedelta(hours=1), 2)
+
     @property
     def intervals(self) -> tuple[float, ...]:
-        """Hours from each attempt's beginning to the next one's."""
-        begun = [attempt[0].time for attempt in self.attempts]
+        """Hours from each attempt's beginning to the next one's, up to the attempt that gave a new certificate."""
+        last = None if self._renewed_by is None else self._renewed_by + 1
+        begun = [attempt[0].time for attempt in self.attempts[:last]]
         return tuple(round((later - earlier) / timedelta(hours=1), 2) for earlier, later in pairwise(begun))
+
+    @property
+    def hours_over_restart(self) -> float:
+        """Hours from the last attempt before a restart to the first one after it."""
+        for earlier, later in pairwise(self.attempts):
+            if earlier[0].boot < later[0].boot:
+                return round((later[0].time - earlier[0].time) / timedelta(hours=1), 2)
+        raise NotObserved(f"{self.device}: no attempts on both sides of a restart")
 
     @property
     def renewed(self) -> bool:
         """Whether an attempt gave a new certificate."""
         return self._renewed_by is not None
+
+    @property
+    def attempts_before_success(self) -> int:
+        """How many attempts failed before one gave a new certificate."""
+        if self._renewed_by is None:
+            raise NotObserved(f"{self.device}: no renewal succeeded")
+        return self._renewed_by
 
     @property
     def attempts_after_success(self) -> int:
@@ -96,6 +128,11 @@ class RenewalFacts:
         return self._csrs[1].challenge_password is not None
 
     @property
+    def subject(self) -> tuple[tuple[str, str], ...]:
+        """The name that the request asks for, its attributes in the order encoded."""
+        return self._csrs[1].subject_parts
+
+    @property
     def same_subject(self) -> bool:
         """Whether CN and DN are those of the enrolment."""
         old, new = self._csrs
@@ -109,9 +146,9 @@ class RenewalFacts:
 
     @property
     def same_ca_identifier(self) -> bool:
-        """Whether the CA is asked for by the identifier of the enrolment, if it is asked at all."""
-        asked = {seen.exchange.ca_identifier for attempt in self.attempts for seen in attempt} - {None}
-        return asked <= {self.ca_identifier}
+        """Whether the CA is asked for its certificate by the identifier of the enrolment, if it is asked for that again."""
+        asked = {seen.exchange.ca_identifier or "" for seen in self.later if seen.exchange.operation == "GetCACert"}
+        return not asked or asked == {self.ca_identifier()}
 
     @property
     def same_cipher(self) -> bool:
@@ -128,8 +165,7 @@ class RenewalFacts:
     def _request(self) -> PkiMessage:
         """The first pkiMessage that asks for another certificate."""
         asked = (seen.exchange.request for attempt in self.attempts for seen in attempt)
-        kinds = (MessageType.PKCSReq, MessageType.RenewalReq)
-        found = next((message for message in asked if message is not None and message.message_type in kinds), None)
+        found = next((message for message in asked if message is not None and message.message_type in ENROLMENT), None)
         if found is None:
             raise NotObserved(f"{self.device}: no pkiMessage asks for another certificate")
         return found
@@ -144,8 +180,7 @@ class RenewalFacts:
     @property
     def _renewed_by(self) -> int | None:
         for number, attempt in enumerate(self.attempts):
-            replies = (seen.exchange.reply for seen in attempt)
-            if any(reply is not None and reply.status is PkiStatus.SUCCESS for reply in replies):
+            if any(granting(seen.exchange.reply) for seen in attempt):
                 return number
         return None
 
@@ -154,7 +189,8 @@ def bursts(seen: Sequence[Seen]) -> list[list[Seen]]:
     """Exchanges in their order, those together that are of one attempt."""
     found: list[list[Seen]] = []
     for one in seen:
-        if found and one.time - found[-1][-1].time < BURST:
+        before = found[-1][-1] if found else None
+        if before and one.boot == before.boot and one.since_power_on - before.since_power_on < BURST:
             found[-1].append(one)
         else:
             found.append([one])

@@ -5,25 +5,37 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-
-from hil.capture.transcript import Exchange, Fetch, Transcript, read_capture
-from hil.evidence import SCEP_PATH, BootManifest, SittingManifest, read_events
-from hil.identity import Firmware, Identity
-from hil.judge.observation import Observation, Seen
-from hil.judge.renewals import Validity
-from hil.judge.rules import DURING_BOOT_SECONDS, Told
+from hil.capture.exchange import REFUSED
+from hil.capture.tls import TlsConnection, read_tls
+from hil.capture.transcript import Exchange, Fetch
+from hil.evidence import SCEP_PATH, SittingManifest, read_events
+from hil.identity import Firmware, Identity, MacroPlace, expand
+from hil.judge.boot import Boot
+from hil.judge.ca_log import Issued, issue_of, issued
+from hil.judge.connections import Connection, connections
+from hil.judge.csr import Parts
+from hil.judge.keys import Keys
+from hil.judge.observation import Observation
+from hil.judge.port import PortFacts, attempts
+from hil.judge.provisioning import Fetched
+from hil.judge.rules import DURING_BOOT_SECONDS, INSTALLING_SECONDS, Told
+from hil.judge.seen import Seen, Where
+from hil.judge.services import Granted, ServiceFacts
 from hil.judge.verdict import Inconclusive
+from hil.judge.withheld import restored
 from hil.scenario import Scenario
-from hil.scep.authority import Authority
-from hil.settings.interpret import interpret
-from hil.settings.profiles import profiles
+from hil.settings.catalog import for_slot
+from hil.settings.interpret import Interpretation, interpret
+from hil.settings.profiles import Profile, profiles
+from hil.settings.usage import NOT_READ, Usage, read_usage
 from hil.settings.writer import UPGRADE_FILE, phone_file_name
+
+__all__ = ["Boot", "Sitting", "Stray"]
 
 _PLAYED = ("main", "restart", "change")
 
@@ -36,28 +48,10 @@ class Stray(NamedTuple):
     reason: str
 
 
-Keys = Sequence[RSAPrivateKey]
-
-
-def keys_in(folder: Path) -> Keys:
-    """The private keys, kept with a run, that open what devices sent to its CA."""
-    authority = Authority.load(folder)
-    return (authority.key, *((authority.ra.key,) if authority.ra else ()))
-
-
-@dataclass(frozen=True)
-class Boot:
-    """One power cycle as its capture shows it."""
-
-    manifest: BootManifest
-    transcript: Transcript
-
-    def phone_time(self, capture_time: datetime, sitting: SittingManifest) -> datetime:
-        """A capture's real time in phone time, anchored to the first SNTP reply in the capture if there is one."""
-        told = sitting.phone_time(capture_time)
-        for reply in self.transcript.time_replies:
-            return reply.transmit + (told - sitting.phone_time(reply.time))
-        return told
+def _usage(profile: Profile, told: Interpretation) -> Usage:
+    """What the profile's list of services means; one that a phone would ignore settles nothing."""
+    ignored = f"SET {for_slot('SCEP_USAGE', profile.slot)} "
+    return NOT_READ if any(line.text.startswith(ignored) for line in told.ignored) else read_usage(profile.usage)
 
 
 @dataclass
@@ -67,14 +61,16 @@ class Sitting:
     folder: Path
     manifest: SittingManifest
     boots: tuple[Boot, ...]
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     strays: list[Stray] = field(default_factory=list)
+    _tls: dict[int, tuple[TlsConnection, ...]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path, keys: Keys) -> Sitting:
-        """Read the sitting in `folder`, its pkiMessages opened with the CA's `keys`; `Misuse` on a broken manifest."""
+    def read(cls, folder: Path, keys: Keys, passwords: Mapping[str, str] | None = None) -> Sitting:
+        """Read the sitting in `folder`, opened with the CA's `keys` and withheld `passwords`; `Misuse` on a broken manifest."""
         manifest = SittingManifest.load(folder)
-        boots = tuple(Boot(boot, read_capture(folder / boot.capture, keys=keys)) for boot in manifest.boots)
-        return cls(folder, manifest, boots)
+        boots = tuple(Boot.read(folder, boot, keys) for boot in manifest.boots)
+        return cls(folder, manifest, boots, passwords or {})
 
     @property
     def phone(self) -> str:
@@ -96,23 +92,28 @@ class Sitting:
     def require_whole(self) -> None:
         """Raise `Inconclusive` unless each boot was recorded from end to end and shows the phone reading its settings.
 
-        Nor may the end of a boot have cut off what the phone was sending to a CA.
+        Whom a port that asked for 802.1X has shut out read none. No second DHCP server may have told the phone anything,
+        nor may the end of a boot have cut off what the phone was sending to a CA.
         """
         for boot, following in zip(self.boots, (*self.boots[1:], None), strict=True):
             where = f"{self.manifest.sitting}, boot {boot.manifest.index} ({boot.manifest.kind})"
             cleared_again = following is not None and following.manifest.kind == "clear"
             if boot.manifest.problems:
                 raise Inconclusive(f"{where}: {'; '.join(boot.manifest.problems)}")
-            if boot.transcript.problems:
-                raise Inconclusive(f"{where}: {boot.manifest.capture}: {'; '.join(boot.transcript.problems[:3])}")
+            if damage := self.damage(boot):
+                raise Inconclusive(f"{where}: {boot.manifest.capture}: {'; '.join(damage)}")
             if boot.manifest.kind == "clear" and not boot.manifest.in_time and not cleared_again:
                 raise Inconclusive(f"{where}: the phone kept starting anew, so it may hold a certificate of before")
-            if not any(self._settings_read(boot, self.phone)):
+            if not boot.manifest.guarded and not any(self._settings_read(boot, self.phone)):
                 raise Inconclusive(f"{where}: {self.phone} was not seen to fetch its settings, so nothing it left undone counts")
             for exchange in boot.transcript.exchanges:
                 unread = exchange.operation == "PKIOperation" and exchange.request is None and exchange.reply_frame is None
                 if unread and self.speaker(boot, exchange) == self.phone:
                     raise Inconclusive(f"{where}: frame {exchange.request_frame}: {'; '.join(exchange.problems)}")
+
+    def damage(self, boot: Boot) -> tuple[str, ...]:
+        """Why a boot's capture does not show all of it, or shows more than one DHCP server; the first few reasons."""
+        return (*boot.missing, *boot.transcript.problems, *boot.transcript.rivals_for(self.manifest.mac))[:3]
 
     def require_patience(self) -> None:
         """Raise `Inconclusive` where a boot ended with an enrolment still due, in less time than counts as booting."""
@@ -138,11 +139,21 @@ class Sitting:
             self._require_watched(boot, took, f"its witness took {took:.0f} s, so raise times.quiet")
 
     def _require_watched(self, boot: Boot, seconds: float, remedy: str) -> None:
-        read = max(fetch.reply_time for fetch in self._settings_read(boot, self.phone) if fetch.reply_time)
+        reads = [fetch.reply_time for fetch in self._settings_read(boot, self.phone) if fetch.reply_time]
+        if boot.manifest.guarded and not reads:
+            self._require_shut_out(boot, seconds, remedy)
+            return
+        read = max(reads)
         given = self._between(read, boot.transcript.last or read)
         if given < seconds:
             where = f"{self.manifest.sitting}, boot {boot.manifest.index}"
             raise Inconclusive(f"{where}: power went off {given:.0f} s after the settings were read; {remedy}")
+
+    def _require_shut_out(self, boot: Boot, seconds: float, remedy: str) -> None:
+        given = (boot.manifest.ended - boot.manifest.power_on).total_seconds()
+        if given < seconds:
+            where = f"{self.manifest.sitting}, boot {boot.manifest.index}"
+            raise Inconclusive(f"{where}: power went off after {given:.0f} s, before the port had opened; {remedy}")
 
     def of(self, device: str, slot: int) -> Observation:
         """The facts of `device` in `slot`, over all boots in which scenarios played."""
@@ -158,12 +169,14 @@ class Sitting:
         files = {name: self.folder / file for name, file in main.files.get(device, {}).items()}
 
         def fetch(name: str) -> bytes | None:
-            return files[name].read_bytes() if name in files else None
+            return restored(files[name].read_bytes(), self.passwords) if name in files else None
 
         firmware = Firmware(self.manifest.firmware) if self.manifest.firmware else None
         interpretation = interpret(UPGRADE_FILE, fetch, self.identity, firmware=firmware)
         by_slot = {profile.slot: profile for profile in profiles(interpretation, self.identity)}
-        return Told(scenario, by_slot.get(slot))
+        usages = {slot: _usage(profile, interpretation) for slot, profile in by_slot.items()}
+        name = expand(interpretation.value("FORCE_DOT1XID_TLS"), self.identity, MacroPlace.DOT1X)
+        return Told(scenario, by_slot.get(slot), usages, name, bool(interpretation.value("TRUSTCERTS")))
 
     def _observation(self, device: str, slot: int, kinds: tuple[str, ...]) -> Observation:
         mine = [seen for seen in self._attributed.get((device, slot), ()) if self._kinds[seen.boot] in kinds]
@@ -173,19 +186,97 @@ class Sitting:
             for seen in theirs
             if other == device and other_slot != slot and seen.exchange.request is not None
         ]
-        return Observation(device, slot, mine, [nonce for nonce in nonces if nonce], lambda: self._validities)
+        return Observation(
+            device,
+            slot,
+            mine,
+            [nonce for nonce in nonces if nonce],
+            lambda: self._issued,
+            partial(self._at_services, device, slot),
+            partial(self._fetched, device, kinds),
+            partial(self._at_port, device),
+            partial(self._due, slot, kinds) if self._is_sealed(device, slot) else None,
+            partial(self._told_ahead, kinds),
+        )
+
+    def _told_ahead(self, kinds: tuple[str, ...]) -> Mapping[int, timedelta | None]:
+        """How far ahead of the bench's time SNTP told the phone that it is: by the boot's place among those of that kind."""
+        boots = (boot for boot in self.boots if boot.manifest.kind in kinds)
+        return {place: boot.told_ahead(self.manifest) for place, boot in enumerate(boots, 1)}
+
+    def _is_sealed(self, device: str, slot: int) -> bool:
+        """Whether the device meets a real CA, which the reference never does."""
+        met = (played.external for played in self.manifest.scenarios if played.slot == slot)
+        return device == self.phone and any(met)
+
+    def _due(self, slot: int, kinds: tuple[str, ...]) -> Parts:
+        """The subject that the reference asks for, told the same."""
+        return self._observation(self.reference, slot, kinds).csr.subject
+
+    def _at_services(self, device: str, slot: int) -> ServiceFacts:
+        boots = tuple(boot.manifest.index for boot in self.played)
+        installing = timedelta(seconds=INSTALLING_SECONDS)
+        return ServiceFacts(device, slot, self._granted(device), self._connections(device), installing, boots)
+
+    def _at_port(self, device: str) -> PortFacts:
+        asked = [boot.manifest for boot in self.played if boot.manifest.guarded]
+        made = [one for own in asked for one in attempts(self._events[own.index], device, boot=own.index, log=own.events)]
+        return PortFacts(device, tuple(own.index for own in asked), made)
+
+    def _granted(self, device: str) -> Mapping[int, Sequence[Granted]]:
+        """The certificates that the CA granted in each slot, by the capture's time and the serial number in the CA's log."""
+        found: dict[int, list[Granted]] = {}
+        for played in self.manifest.scenarios:
+            granted = self._observation(device, played.slot, _PLAYED).granted
+            for number, seen in enumerate(granted):
+                issue, reply_time = issue_of(granted, number, self._issued), seen.exchange.reply_time
+                if issue is None or reply_time is None:
+                    raise Inconclusive(f"{seen.file} frame {seen.exchange.reply_frame}: its certificate is in no log of the CA")
+                boot = next(boot for boot in self.boots if boot.manifest.index == seen.boot)
+                at = boot.phone_time(reply_time, self.manifest)
+                found.setdefault(played.slot, []).append(Granted(issue.serial, at, seen.boot))
+        return found
+
+    def _connections(self, device: str) -> tuple[Connection, ...]:
+        """What the device had to do with services over TLS, in the boots in which scenarios played."""
+        found: list[Connection] = []
+        for boot in self.played:
+            own = boot.manifest
+            if own.index not in self._tls:
+                self._tls[own.index] = read_tls(self.folder / own.capture)
+            found += connections(
+                self._events[own.index],
+                self._tls[own.index],
+                device,
+                boot=own.index,
+                files=(own.capture, own.events),
+                phone_time=lambda time, boot=boot: boot.phone_time(time, self.manifest),  # type: ignore[misc]
+            )
+        return tuple(found)
 
     @cached_property
-    def _validities(self) -> Mapping[str, Validity]:
-        """When the certificates that the CA issued are valid, by the transactionID of their request."""
-        found: dict[str, Validity] = {}
-        for boot in self.manifest.boots:
-            for event in read_events(self.folder / boot.events):
-                told = event["details"]
-                if isinstance(told, dict) and told.get("not_before"):
-                    began, ends = (datetime.fromisoformat(told[name]) for name in ("not_before", "not_after"))
-                    found.setdefault(str(told["transaction_id"]), Validity(began, ends))
-        return found
+    def _events(self) -> Mapping[int, Sequence[Mapping[str, Any]]]:
+        return {boot.index: read_events(self.folder / boot.events) for boot in self.manifest.boots}
+
+    def _fetched(self, device: str, kinds: tuple[str, ...]) -> tuple[Fetched, ...]:
+        """The files that `device` asked for in boots of those kinds, in their order."""
+        found = []
+        for boot in self.boots:
+            if boot.manifest.kind not in kinds:
+                continue
+            own = [fetch.request_frame for fetch in self._settings_read(boot, device)]
+            for fetch in boot.transcript.fetches:
+                if self.speaker(boot, fetch) == device:
+                    time = boot.phone_time(fetch.request_time, self.manifest)
+                    where = Where(boot.manifest.capture, fetch.request_frame, time)
+                    since = boot.since_power_on(fetch.request_time, self.manifest)
+                    found.append(Fetched(fetch, boot.manifest.index, where, since, fetch.request_frame in own))
+        return tuple(found)
+
+    @cached_property
+    def _issued(self) -> Mapping[str, Sequence[Issued]]:
+        """What the CA issued in the boots in which scenarios played, by the transactionID of its request."""
+        return issued(event for boot in self.played for event in self._events[boot.manifest.index])
 
     @cached_property
     def _kinds(self) -> Mapping[int, str]:
@@ -195,12 +286,13 @@ class Sitting:
     def _attributed(self) -> Mapping[tuple[str, int], list[Seen]]:
         found: dict[tuple[str, int], list[Seen]] = defaultdict(list)
         for boot in self.boots:
-            for exchange in boot.transcript.exchanges:
+            asked = (*boot.transcript.exchanges, *boot.transcript.refusals)
+            for exchange in sorted(asked, key=lambda one: one.request_frame):
                 owner = self._attribute(boot, exchange)
-                if isinstance(owner, Stray):
-                    self.strays.append(owner)
-                else:
+                if not isinstance(owner, Stray):
                     found[owner].append(self._seen(boot, exchange, owner[0]))
+                elif exchange.operation != REFUSED:
+                    self.strays.append(owner)
         return found
 
     def owner(self, boot: Boot, exchange: Exchange) -> tuple[str, int] | None:
@@ -218,6 +310,9 @@ class Sitting:
             return stray(
                 f"{exchange.client} ({exchange.client_mac}) is neither the phone at its leased address nor the reference"
             )
+        if exchange.operation == REFUSED:
+            called = [played.slot for played in self.manifest.scenarios if exchange.server.endswith(f":{played.port}")]
+            return (speaker, called[0]) if called else stray(f"{speaker} called at {exchange.server}, where nobody listens")
         slots = {played.slot for played in self.manifest.scenarios} if boot.manifest.kind in _PLAYED else {1, 2, 3}
         if path is not None and path["device"] == speaker and int(path["slot"]) in slots:
             return speaker, int(path["slot"])
@@ -233,8 +328,8 @@ class Sitting:
         address = said.client.rpartition(":")[0]
         if address == self.manifest.reference_address:
             return self.reference
-        leased = {lease.ip for lease in boot.transcript.leases if lease.mac == self.manifest.mac} or {self.manifest.address}
-        return self.phone if said.client_mac == self.manifest.mac and address in leased else None
+        own = said.client_mac == self.manifest.mac and address in boot.addresses(self.manifest)
+        return self.phone if own else None
 
     def _settings_read(self, boot: Boot, device: str) -> Iterator[Fetch]:
         own_file = phone_file_name(self.identity)
@@ -257,7 +352,7 @@ class Sitting:
             return self._between(max(before), exchange.request_time) if before else None
 
         time = boot.phone_time(exchange.request_time, manifest)
-        since_power_on = (time - boot.manifest.power_on).total_seconds()
+        since_power_on = boot.since_power_on(exchange.request_time, manifest)
         return Seen(
             exchange,
             boot.manifest.index,

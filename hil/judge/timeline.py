@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from hil.capture.transcript import Exchange, Fetch
 from hil.judge.sitting import Boot, Sitting
@@ -46,11 +45,8 @@ def _fetches(sitting: Sitting, boot: Boot) -> Iterator[tuple[Fetch, str]]:
 
 
 def _said(sitting: Sitting, boot: Boot, what: Exchange | Fetch, device: str, slot: int | None, label: str) -> Said:
-    def since_power_on(moment: datetime) -> float:
-        return (boot.phone_time(moment, sitting.manifest) - boot.manifest.power_on).total_seconds()
-
-    begin = since_power_on(what.request_time)
-    end = since_power_on(what.reply_time) if what.reply_time else begin
+    begin = boot.since_power_on(what.request_time, sitting.manifest)
+    end = boot.since_power_on(what.reply_time, sitting.manifest) if what.reply_time else begin
     return Said(device, slot, label, begin, end, what.request_frame)
 
 

@@ -26,5 +26,9 @@ class Inconclusive(Exception):
     """The evidence does not let anybody judge; says which part of it is missing."""
 
 
+class NotShown(Exception):
+    """A fact was read that no bench of this kind shows, whatever the phone does: the test is not applicable."""
+
+
 class NotObserved(AssertionError):
     """A fact was read that a whole capture does not hold."""

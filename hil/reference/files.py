@@ -6,6 +6,7 @@ import httpx
 
 from hil.errors import LabFault
 from hil.identity import Firmware, Identity
+from hil.scep.http import TRUSTS_NOBODY
 from hil.settings.language import MAX_FILE
 
 _PATIENCE = 10.0
@@ -20,7 +21,7 @@ class FileClient:
     """Gets files by name from under `base_url`, from `local_address` where one is given."""
 
     def __init__(self, base_url: str, agent: str, *, local_address: str | None = None) -> None:
-        transport = httpx.HTTPTransport(local_address=local_address)
+        transport = httpx.HTTPTransport(verify=TRUSTS_NOBODY, local_address=local_address)
         headers = {"User-Agent": agent, "Connection": "close"}
         self._base_url = base_url.rstrip("/") + "/"
         self._client = httpx.Client(transport=transport, headers=headers, timeout=_PATIENCE, trust_env=False)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hil.errors import Misuse
 from hil.scep.certificate import Certificate, read_certificate
+from hil.scep.kept_key import read_kept_key
 
 
 @dataclass(frozen=True)
@@ -137,14 +138,11 @@ def _sync(folder: Path) -> None:
 def _read(file: Path, slot: int) -> Held:
     try:
         record = json.loads(file.read_bytes())
-        key = load_pem_private_key(record["key"].encode(), None)
-        if not isinstance(key, RSAPrivateKey):
-            raise ValueError("its key is not RSA")
         return Held(
             slot,
             record["url"],
             read_certificate(bytes.fromhex(record["certificate"])),
-            key,
+            read_kept_key(record["key"].encode()),
             tuple(read_certificate(bytes.fromhex(der)) for der in record["chain"]),
             datetime.fromisoformat(record["installed"]),
         )

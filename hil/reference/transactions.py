@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hil.errors import Misuse
 from hil.reference.store import key_pem, replace_private
 from hil.scep.certificate import Certificate, read_certificate
 from hil.scep.csr import read_csr
+from hil.scep.kept_key import read_kept_key
 from hil.scep.messages import MessageType
 
 
@@ -97,9 +97,7 @@ def _written(kept: Kept) -> dict[str, object]:
 
 
 def _read(record: dict[str, Any]) -> Kept:
-    key = load_pem_private_key(record["key"].encode(), None)
-    if not isinstance(key, RSAPrivateKey):
-        raise ValueError("its key is not RSA")
+    key = read_kept_key(record["key"].encode())
     signer = read_certificate(bytes.fromhex(record["signer"]))
     return Kept(
         request=Request(read_csr(bytes.fromhex(record["csr"])).der, key, signer),

@@ -218,12 +218,13 @@ class Boot(_Part):
 
 
 class Sitting(_Part):
-    """The boots that up to three scenarios of one phone shared."""
+    """The boots that up to three scenarios of one phone shared; `leapt` phone seconds of them were over at once."""
 
     id: str
     phone: str
     scenarios: tuple[SlotScenario, ...] = ()
     boots: tuple[Boot, ...] = ()
+    leapt: Seconds = 0.0
 
 
 class Stray(_Part):
@@ -254,6 +255,8 @@ class Record(_Part):
     format: Literal[1] = 1
     run: Run
     recoveries: tuple[Recovery, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What the lab should see to before long."""
     phones: tuple[Phone, ...]
     requirements: tuple[Requirement, ...]
     tests: tuple[Test, ...]

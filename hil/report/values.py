@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 _LONGEST = 2000
+_HOURS_AS_DAYS = 48
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,13 @@ def clock_time(moment: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time as people say it: `0.4 s`, `48 s`, `2 min 41 s`, `3 h 5 min`."""
+    """A length of time as people say it: `0.4 s`, `48 s`, `2 min 41 s`, `3 h 5 min`, `3 d 7 h`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= _HOURS_AS_DAYS:
+        return f"{hours // 24} d {hours % 24} h"
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,10 +28,19 @@ class Headline:
 
 @dataclass(frozen=True)
 class Row:
-    """A requirement, and for each phone of the run the tests that name it, the worst first."""
+    """A requirement, and for each of the view's columns the tests that name it, the worst first."""
 
     requirement: Requirement
     cells: tuple[tuple[Test, ...], ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Requirements that no test judged on these phones, for one and the same reason."""
+
+    reason: str
+    phones: tuple[str, ...]
+    requirements: tuple[Requirement, ...]
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,21 @@ class View:
         return any(test.phone == phone and test.verdict is Verdict.DEVIATES for test in self.record.tests)
 
     @cached_property
+    def columns(self) -> tuple[Phone, ...]:
+        """The phones side by side: by model, and those of one model by firmware, the oldest first."""
+        return tuple(sorted(self.record.phones, key=lambda phone: (phone.model, _release(phone.firmware))))
+
+    @cached_property
+    def models(self) -> dict[str, int]:
+        """Each model with the number of its columns."""
+        return dict(Counter(phone.model for phone in self.columns))
+
+    @cached_property
+    def leapt(self) -> float:
+        """Phone seconds that were over at once, of all phones."""
+        return sum(sitting.leapt for sitting in self.record.sittings)
+
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The verdict matrix: requirements in their own order, then those that only a test names, then tests that name none."""
         known = {requirement.id: requirement for requirement in self.record.requirements}
@@ -86,10 +112,18 @@ class View:
         return tuple(rows)
 
     @cached_property
-    def not_asked(self) -> tuple[Requirement, ...]:
-        """Requirements that no test of this run names."""
-        named = {name for test in self.record.tests for name in test.requirements}
-        return tuple(requirement for requirement in self.record.requirements if requirement.id not in named)
+    def missing(self) -> tuple[Missing, ...]:
+        """Requirements that a phone was not judged by, with the reason."""
+        reasons: dict[Requirement, dict[str, list[str]]] = {}
+        for requirement in self.record.requirements:
+            for phone, tests in zip(self.columns, self._cells(requirement.id), strict=True):
+                if not any(test.verdict in _JUDGED for test in tests):
+                    reasons.setdefault(requirement, {}).setdefault(_why_unjudged(tests), []).append(phone.name)
+        together: dict[tuple[str, tuple[str, ...]], list[Requirement]] = {}
+        for requirement, found in reasons.items():
+            for reason, phones in found.items():
+                together.setdefault((reason, tuple(phones)), []).append(requirement)
+        return tuple(Missing(reason, phones, tuple(left)) for (reason, phones), left in together.items())
 
     def _row(self, requirement: Requirement) -> Row:
         return Row(requirement, self._cells(requirement.id))
@@ -98,7 +132,7 @@ class View:
         about = [
             test for test in self.record.tests if (requirement in test.requirements if requirement else not test.requirements)
         ]
-        return tuple(tuple(worst_first(test for test in about if test.phone == phone.name)) for phone in self.record.phones)
+        return tuple(tuple(worst_first(test for test in about if test.phone == phone.name)) for phone in self.columns)
 
     @cached_property
     def deviations(self) -> tuple[Test, ...]:
@@ -168,6 +202,17 @@ def worst_findings(test: Test) -> list[Finding]:
 def needs_eyes(test: Test) -> bool:
     """Whether a report shows the test opened."""
     return test.verdict in _NEEDS_EYES
+
+
+def _why_unjudged(tests: Sequence[Test]) -> str:
+    if not tests:
+        return "no test of it was selected"
+    verdict, reason = tests[0].verdict, tests[0].reason or "no reason was recorded"
+    return reason if reason.startswith(verdict) else f"{verdict}: {reason}"
+
+
+def _release(firmware: str | None) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", firmware or ""))
 
 
 def _unlisted(name: str, title: str) -> Requirement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import CAST5, IDEA, RC2, SEED, Blowfish, Camellia, TripleDES
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hil import asn1
 from hil.asn1 import Element, Fields
 from hil.errors import Misuse
+from hil.scep.remembering import remembering
 
 RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 RSAES_OAEP = "1.2.840.113549.1.1.7"
@@ -121,6 +122,7 @@ _GCM = {
 }
 _GCM_KEY_SIZES = dict(_GCM.values())
 GCM_CIPHERS = tuple(_GCM_KEY_SIZES)
+TAKEN_CIPHERS = frozenset((*CIPHERS, *GCM_CIPHERS))
 READABLE_CIPHERS = frozenset((*_READABLE_CIPHERS, *GCM_CIPHERS))
 _CIPHER_NAMES = (
     {cipher.oid: name for name, cipher in _READABLE_CIPHERS.items()}
@@ -149,6 +151,7 @@ def public_key_der(key: rsa.RSAPrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
+@cache
 def new_hash(digest: str) -> hashes.HashAlgorithm:
     """The hash algorithm of a digest's name."""
     if digest not in _READABLE_DIGESTS:
@@ -247,6 +250,12 @@ def decrypt_gcm(cipher: str, key: bytes, nonce: bytes, encrypted: bytes, tag: by
         raise Undecryptable from error
 
 
+@remembering(64, 64)
+def named_oid(algorithm: Element) -> str:
+    """The OID of an AlgorithmIdentifier."""
+    return Fields(algorithm).take(asn1.OID).oid()
+
+
 def decrypt_key(key: rsa.RSAPrivateKey, algorithm: Element, encrypted_key: bytes) -> bytes:
     """The content key of a KeyTransRecipientInfo, by the AlgorithmIdentifier given.
 
@@ -259,6 +268,7 @@ def decrypt_key(key: rsa.RSAPrivateKey, algorithm: Element, encrypted_key: bytes
         raise Undecryptable from error
 
 
+@remembering(64, 256)
 def _transport_padding(algorithm: Element) -> padding.AsymmetricPadding:
     fields = Fields(algorithm)
     dotted = fields.take(asn1.OID).oid()
@@ -284,9 +294,10 @@ def _transport_padding(algorithm: Element) -> padding.AsymmetricPadding:
     return padding.OAEP(padding.MGF1(new_hash(mask)), new_hash(digest), label or None)
 
 
+@remembering(64, 64)
 def named_digest(algorithm: Element) -> str:
     """The digest's name of its AlgorithmIdentifier."""
-    return digest_name(Fields(algorithm).take(asn1.OID).oid())
+    return digest_name(named_oid(algorithm))
 
 
 def mask_digest(algorithm: Element) -> str:

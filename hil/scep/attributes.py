@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from functools import cache
 from typing import TypeVar
 
 from hil import asn1
@@ -88,14 +90,18 @@ class Attributes:
         text = self.text(dotted, name, required=required)
         if text is None:
             return None
-        for member in kind:
-            if text == str(member.value):
-                return member
-        self._remarks.problems.append(f"{name} {text[:40]!r} is unknown")
-        return None
+        member = _members(kind).get(text)
+        if member is None:
+            self._remarks.problems.append(f"{name} {text[:40]!r} is unknown")
+        return member
 
     def _value(self, dotted: str, name: str, required: bool) -> Element | None:
         value = self._values.get(dotted)
         if value is None and required:
             self._remarks.problems.append(f"no {name}")
         return value
+
+
+@cache
+def _members(kind: type[_Member]) -> Mapping[str, _Member]:
+    return {str(member.value): member for member in kind}

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -26,11 +27,13 @@ from hil.scep.certificate import (
     KEY_USAGE,
     SUBJECT_KEY_IDENTIFIER,
     Certificate,
+    Extension,
     read_certificate,
     write_certificate,
     write_extension,
 )
 from hil.scep.csr import Csr
+from hil.scep.kept_key import read_kept_key
 
 AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 EXTENDED_KEY_USAGE = "2.5.29.37"
@@ -231,7 +234,8 @@ def _bits(*usages: str) -> bytes:
     return asn1.bit_string(bytes((value,)), unused=7 - max(places[usage] for usage in usages))
 
 
-def _end_entity(purpose: str) -> Sequence[bytes]:
+@cache
+def _end_entity(purpose: str) -> Sequence[Extension]:
     return (
         write_extension(BASIC_CONSTRAINTS, asn1.sequence(), critical=True),
         write_extension(KEY_USAGE, _bits("digitalSignature", "keyEncipherment"), critical=True),
@@ -239,12 +243,18 @@ def _end_entity(purpose: str) -> Sequence[bytes]:
     )
 
 
-def _key_identifiers(subject_public_key: bytes, issuer_public_key: bytes) -> Sequence[bytes]:
-    own, above = (hashlib.sha1(key, usedforsecurity=False).digest() for key in (subject_public_key, issuer_public_key))
-    return (
-        write_extension(SUBJECT_KEY_IDENTIFIER, asn1.octet_string(own)),
-        write_extension(AUTHORITY_KEY_IDENTIFIER, asn1.sequence(asn1.tlv(0x80, above))),
-    )
+def _key_identifiers(subject_public_key: bytes, issuer_public_key: bytes) -> Sequence[Extension]:
+    own = write_extension(SUBJECT_KEY_IDENTIFIER, asn1.octet_string(_identifier(subject_public_key)))
+    return own, _authority_key_identifier(issuer_public_key)
+
+
+@lru_cache(maxsize=64)
+def _authority_key_identifier(public_key: bytes) -> Extension:
+    return write_extension(AUTHORITY_KEY_IDENTIFIER, asn1.sequence(asn1.tlv(0x80, _identifier(public_key))))
+
+
+def _identifier(public_key: bytes) -> bytes:
+    return hashlib.sha1(public_key, usedforsecurity=False).digest()
 
 
 def key_to_pem(key: RSAPrivateKey) -> bytes:
@@ -275,14 +285,11 @@ def _read_speaker(key: Path, certificate: Path) -> RegistrationAuthority | None:
 
 def _read_key(path: Path) -> RSAPrivateKey:
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        return read_kept_key(path.read_bytes())
     except (OSError, ValueError, TypeError) as error:
         raise Misuse(
             f"no private key can be read ({error})", file=path, remedy="remove the folder to have a CA made anew"
         ) from error
-    if not isinstance(key, RSAPrivateKey):
-        raise Misuse("the private key is not RSA", file=path, remedy="SCEP needs RSA")
-    return key
 
 
 def _read_certificates(path: Path) -> tuple[Certificate, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -55,7 +56,7 @@ def build_request(
 ) -> bytes:
     """A request: `content` (a CSR, an IssuerAndSubject, ...) enveloped for `recipient`, signed with the signer's key."""
     attributes = [
-        _text(messages.MESSAGE_TYPE, str(message_type.value)),
+        _number(messages.MESSAGE_TYPE, message_type.value),
         _text(messages.TRANSACTION_ID, transaction_id),
         cms.attribute(messages.SENDER_NONCE, asn1.octet_string(sender_nonce)),
     ]
@@ -87,14 +88,14 @@ def build_cert_rep(
     `recipient_nonce` is the senderNonce of the request answered; `sender_nonce` is fresh unless given.
     """
     attributes = [
-        _text(messages.MESSAGE_TYPE, str(MessageType.CertRep.value)),
-        _text(messages.PKI_STATUS, str(status.value)),
+        _number(messages.MESSAGE_TYPE, MessageType.CertRep.value),
+        _number(messages.PKI_STATUS, status.value),
         _text(messages.TRANSACTION_ID, transaction_id),
         cms.attribute(messages.RECIPIENT_NONCE, asn1.octet_string(recipient_nonce)),
         cms.attribute(messages.SENDER_NONCE, asn1.octet_string(new_nonce() if sender_nonce is None else sender_nonce)),
     ]
     if fail_info is not None:
-        attributes.append(_text(messages.FAIL_INFO, str(fail_info.value)))
+        attributes.append(_number(messages.FAIL_INFO, fail_info.value))
     if fail_info_text is not None:
         attributes.append(cms.attribute(messages.FAIL_INFO_TEXT, asn1.tlv(asn1.UTF8_STRING, fail_info_text.encode())))
     without = b"" if empty_content else None
@@ -127,6 +128,11 @@ def sign_again(
     return cms.write_signed_data(
         signed.content, (*kept, *told), signer=signer, key=key, digest=info.digest, certificates=(signer, *certificates)
     )
+
+
+@cache
+def _number(dotted: str, number: int) -> bytes:
+    return _text(dotted, str(number))
 
 
 def _text(dotted: str, text: str) -> bytes:

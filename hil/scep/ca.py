@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from hil import asn1
 from hil.asn1 import Malformed
 from hil.clock import Clock
-from hil.scenario import Answer, Chain, InPlaceOfCa, Issue, Pend, Reject, layers
-from hil.scep import algorithms, build, cms
+from hil.frozen import frozen
+from hil.scenario import Answer, InPlaceOfCa, Issue, Pend, Reject, layers
+from hil.scep import algorithms, cms
 from hil.scep.answered import Answered
 from hil.scep.authority import Authority
+from hil.scep.beside import NOTHING, Beside
 from hil.scep.certificate import Certificate
-from hil.scep.crl import Crl
+from hil.scep.certrep import DIGEST, Decision, Scribe
 from hil.scep.csr import Csr
 from hil.scep.forgery import Credentials, Forger, forgeries
 from hil.scep.messages import FailInfo, MessageType, PkiMessage, PkiStatus, read_message
@@ -25,35 +27,34 @@ from hil.scep.signers import CertificateRequest, Refused, Signer
 __all__ = ["DEFAULT_CAPABILITIES", "Authority", "CaService", "LedgerEntry", "ScepRefusal", "ScriptedReply"]
 
 DEFAULT_CAPABILITIES = ("AES", "DES3", "POSTPKIOperation", "Renewal", "SCEPStandard", "SHA-1", "SHA-256", "SHA-512")
-_REPLY_CIPHER, _REPLY_DIGEST = "aes-128-cbc", "sha256"
 # The shortest RSA key whose PKCS#1 v1.5 block holds the key of every cipher.
 _LEAST_KEY_BITS = 512
 MOST_PENDING = 1000
 NEXT_CA = "GetNextCACert"
 
 
+@frozen
+class _Asked:
+    """One request for a certificate: its CSR, who signed it, and what HTTP carried beside it."""
+
+    csr: Csr
+    signer: Certificate
+    transaction_id: str
+    beside: Beside
+
+    @property
+    def keys(self) -> tuple[bytes, bytes]:
+        """The key that a certificate is asked for, and the signer's."""
+        return self.csr.public_key_der, self.signer.public_key_der
+
+
 @dataclass
 class _Transaction:
     """A request that waits for its certificate, and how many more polls it must."""
 
-    csr: Csr
-    public_key_der: bytes
+    asked: _Asked
     polls_left: int
     script: Answer
-
-
-@dataclass(frozen=True)
-class _Decision:
-    """What a CertRep will say; without a status there is none."""
-
-    status: PkiStatus | None
-    issued: Certificate | None = None
-    found: Certificate | None = None
-    crl: Crl | None = None
-    fail_info: FailInfo | None = None
-    text: str | None = None
-    subject: str | None = None
-    script: Answer | None = None
 
 
 class CaService:
@@ -94,17 +95,13 @@ class CaService:
         self._clock = clock
         self._script = tuple(script) or (Issue(),)
         self._identifier = identifier
-        self._digest = digest
-        self._cipher = cipher
-        self._chain: Chain = "leaf first" if include_chain else "absent"
         self._forger = Forger(clock)
+        self._scribe = Scribe(self._forger, digest, cipher, "leaf first" if include_chain else "absent", tells_why, empty_content)
         self._successor = successor
         self._former: tuple[Authority, ...] = ()
         self._register = register or Register()
-        self._tells_why = tells_why
         self._refused = frozenset(refused)
         self._lacks = frozenset(lacks)
-        self._empty_content = empty_content
         self._ledger = ledger
         self._capabilities = tuple(capabilities)
         self._lock = threading.Lock()
@@ -141,7 +138,7 @@ class CaService:
             (),
             signer=self._authority.certificate,
             key=self._authority.key,
-            digest=_REPLY_DIGEST,
+            digest=DIGEST,
             certificates=(self._authority.certificate,),
         )
         return "application/x-x509-next-ca-cert", body
@@ -158,19 +155,20 @@ class CaService:
         """The CertRep of `answer`."""
         return self.answer(message).cert_rep
 
-    def answer(self, message: bytes) -> ScriptedReply:
+    def answer(self, message: bytes, beside: Beside = NOTHING) -> ScriptedReply:
         """The answer to a pkiMessage; `ScepRefusal` where the message has nothing that a CertRep could answer.
 
-        A client that sends the very same octets again, as one does that lost the answer, gets the same CertRep.
+        `beside` is what HTTP carried besides. A client that sends the very same octets again, as one does that lost the
+        answer, gets the same CertRep.
         """
-        reply, again = self._answered.once(message, lambda: self._first_answer(message))
+        reply, again = self._answered.once(message, lambda: self._first_answer(message, beside))
         if again:
             entry = repetition(read_message(message), self._clock.now())
             self._ledger(entry)
             return replace(reply, script=None, entry=entry)  # what the script did to the answer, it did to the first one
         return reply
 
-    def _first_answer(self, message: bytes) -> ScriptedReply:
+    def _first_answer(self, message: bytes, beside: Beside) -> ScriptedReply:
         try:
             request = read_message(message, keys=(self._authority.receiver_key,))
         except Malformed as error:
@@ -178,12 +176,14 @@ class CaService:
         if request.transaction_id is None or request.sender_nonce is None:
             raise self._refusal("no transactionID or no senderNonce", request)
         try:
-            decision = self._decide(request, request.transaction_id)
+            decision = self._decide(request, request.transaction_id, beside)
         except Refused as refusal:
             decision = _failure(refusal, request.csr)
         reply = b""
         if decision.status is not None:
-            reply = self._reply(request, request.transaction_id, request.sender_nonce, decision, decision.status)
+            key, certificate = self._authority.speaker
+            true = Credentials(request.transaction_id, request.sender_nonce, certificate, key)
+            reply = self._scribe.write(self._authority, request, true, decision, decision.status)
         entry = self._entry(request, decision)
         self._ledger(entry)
         return ScriptedReply(reply, decision.script, decision.status, entry)
@@ -192,12 +192,12 @@ class CaService:
         if self._identifier is not None and identifier != self._identifier:
             raise ScepRefusal(404, "unknown CA identifier")
 
-    def _decide(self, request: PkiMessage, transaction_id: str) -> _Decision:
+    def _decide(self, request: PkiMessage, transaction_id: str, beside: Beside) -> Decision:
         if request.signer is None or not request.signature_valid:
             raise Refused(FailInfo.badMessageCheck, "signature")
         if request.signer.public_key.rsa is None or request.signer.key_bits < _LEAST_KEY_BITS:
             raise Refused(FailInfo.badAlg, "no envelope can be made for the signer's key")
-        if request.content_cipher is not None and request.content_cipher not in algorithms.CIPHERS + algorithms.GCM_CIPHERS:
+        if request.content_cipher is not None and request.content_cipher not in algorithms.TAKEN_CIPHERS:
             raise Refused(FailInfo.badAlg, "content cipher")
         if {request.digest, request.content_cipher} & self._refused:
             raise Refused(FailInfo.badAlg, f"digest {request.digest} or cipher {request.content_cipher} is not taken")
@@ -213,29 +213,30 @@ class CaService:
                 raise Refused(FailInfo.badRequest, "a renewal must be signed with a certificate of this CA")
             if holder is None and request.signer.public_key_der != csr.public_key_der:
                 raise Refused(FailInfo.badMessageCheck, "signer has neither the CSR's key nor a certificate of this CA")
-            if self._waits(csr, request.signer, transaction_id):
+            asked = _Asked(csr, request.signer, transaction_id, beside)
+            if self._waits(asked):
                 return self._poll(request.signer, transaction_id)
             with self._lock:
                 answer = self._next_answer()
-            return self._play(answer, csr, request.signer, transaction_id)
+            return self._play(answer, asked)
         if request.message_type is MessageType.CertPoll:
             return self._poll(request.signer, transaction_id)
         if request.issuer_and_serial is not None:
             return self._look_up(request.message_type, request.issuer_and_serial)
         raise Refused(FailInfo.badRequest, "operation not offered")
 
-    def _look_up(self, message_type: MessageType | None, issuer_and_serial: bytes) -> _Decision:
+    def _look_up(self, message_type: MessageType | None, issuer_and_serial: bytes) -> Decision:
         """The certificate or the CRL that GetCert or GetCRL asks for (sections 4.5 and 4.6); names compare by octets."""
         if message_type is MessageType.GetCert:
             own = (c for c in self._authority.certificates if c.issuer_and_serial == issuer_and_serial)
             found = self._register.find(issuer_and_serial) or next(own, None)
             if found is None:
                 raise Refused(FailInfo.badCertId, "no certificate of this issuer and serial number")
-            return _Decision(PkiStatus.SUCCESS, found=found, subject=found.subject)
+            return Decision(PkiStatus.SUCCESS, found=found, subject=found.subject)
         issuer, _ = asn1.read(issuer_and_serial).children
         for authority in (self._authority, *self._former):
             if issuer.raw == authority.certificate.subject_der:
-                return _Decision(PkiStatus.SUCCESS, crl=self._register.crl(authority, self._clock.now()))
+                return Decision(PkiStatus.SUCCESS, crl=self._register.crl(authority, self._clock.now()))
         raise Refused(FailInfo.badCertId, "no CRL of this issuer")
 
     def _next_answer(self) -> Answer:
@@ -243,31 +244,38 @@ class CaService:
         self._position += 1
         return answer
 
-    def _play(self, script: Answer, csr: Csr, signer: Certificate, transaction_id: str) -> _Decision:
+    def _play(self, script: Answer, asked: _Asked) -> Decision:
         """What comes of the script's answer, which the decision bears even where a signer refuses."""
         try:
-            decision = self._answer(script, csr, signer, transaction_id)
+            return self._answer(script, asked)
         except Refused as refusal:
-            decision = _failure(refusal, csr)
-        return replace(decision, script=script)
+            return _failure(refusal, asked.csr, script)
 
-    def _answer(self, script: Answer, csr: Csr, signer: Certificate, transaction_id: str) -> _Decision:
-        answer = layers(script)[-1]
+    def _answer(self, script: Answer, asked: _Asked) -> Decision:
+        answer, csr = layers(script)[-1], asked.csr
         if isinstance(answer, Pend):
             with self._lock:
-                if transaction_id not in self._pending and len(self._pending) >= MOST_PENDING:
+                if asked.transaction_id not in self._pending and len(self._pending) >= MOST_PENDING:
                     raise Refused(FailInfo.badRequest, "too many requests wait")
-                self._pending[transaction_id] = _Transaction(csr, signer.public_key_der, answer.times - 1, script)
-            return _Decision(PkiStatus.PENDING, subject=csr.subject)
+                self._pending[asked.transaction_id] = _Transaction(asked, answer.times - 1, script)
+            return Decision(PkiStatus.PENDING, subject=csr.subject, script=script)
         if isinstance(answer, Reject):
             raise Refused(FailInfo[answer.fail_info], "as scripted")
         if not isinstance(answer, Issue):
-            return _Decision(None, text="as scripted, no CertRep", subject=csr.subject)
+            return Decision(None, text="as scripted, no CertRep", subject=csr.subject, script=script)
         csr = self._forger.csr(csr, forgeries(script))
-        request = CertificateRequest(csr, transaction_id, self._clock.now(), answer.days, answer.backdated, self._holder(signer))
+        request = CertificateRequest(
+            csr,
+            asked.transaction_id,
+            self._clock.now(),
+            answer.days,
+            answer.backdated,
+            holder=self._holder(asked.signer),
+            beside=asked.beside,
+        )
         issued = self._signer.sign(request)
         self._register.add(issued)
-        return _Decision(PkiStatus.SUCCESS, issued=issued, subject=csr.subject)
+        return Decision(PkiStatus.SUCCESS, issued=issued, subject=csr.subject, script=script)
 
     def _holder(self, signer: Certificate) -> Certificate | None:
         """The signer's certificate if it is an end entity's of this CA and not revoked; an expired one will do."""
@@ -277,61 +285,27 @@ class CaService:
                 return signer
         return None
 
-    def _waits(self, csr: Csr, signer: Certificate, transaction_id: str) -> bool:
+    def _waits(self, asked: _Asked) -> bool:
         """Whether this asks once more for what is pending, as a client does that lost the answer (section 5.2)."""
         with self._lock:
-            waiting = self._pending.get(transaction_id)
-        keys = (csr.public_key_der, signer.public_key_der)
-        return waiting is not None and keys == (waiting.csr.public_key_der, waiting.public_key_der)
+            waiting = self._pending.get(asked.transaction_id)
+        return waiting is not None and asked.keys == waiting.asked.keys
 
-    def _poll(self, signer: Certificate, transaction_id: str) -> _Decision:
+    def _poll(self, signer: Certificate, transaction_id: str) -> Decision:
         with self._lock:
             waiting = self._pending.get(transaction_id)
-            if waiting is None or waiting.public_key_der != signer.public_key_der:
+            if waiting is None or waiting.asked.signer.public_key_der != signer.public_key_der:
                 raise Refused(FailInfo.badRequest, "no request of this transactionID waits")
             if waiting.polls_left > 0:
                 waiting.polls_left -= 1
-                return _Decision(PkiStatus.PENDING, subject=waiting.csr.subject, script=waiting.script)
+                return Decision(PkiStatus.PENDING, subject=waiting.asked.csr.subject, script=waiting.script)
             answer = self._next_answer()
             # What stands in the CA's place does not settle the request: it waits for the next poll.
             if not isinstance(layers(answer)[-1], InPlaceOfCa):
                 del self._pending[transaction_id]
-        return self._play(answer, waiting.csr, signer, transaction_id)
+        return self._play(answer, waiting.asked)
 
-    def _reply(self, request: PkiMessage, transaction_id: str, nonce: bytes, decision: _Decision, status: PkiStatus) -> bytes:
-        key, certificate = self._authority.speaker
-        true = Credentials(transaction_id, nonce, certificate, key)
-        told = self._forger.credentials(true, forgeries(decision.script))
-        issued = self._with_chain(decision.issued, decision.script) if decision.issued else ()
-        return build.build_cert_rep(
-            status,
-            transaction_id=told.transaction_id,
-            recipient_nonce=told.recipient_nonce,
-            signer=told.signer,
-            key=told.key,
-            digest=self._digest or (request.digest if request.digest in algorithms.DIGESTS else _REPLY_DIGEST),
-            cipher=self._cipher or _reply_cipher(request),
-            issued=issued or ((decision.found,) if decision.found else ()),
-            crls=(decision.crl.der,) if decision.crl else (),
-            recipient=request.signer if status is PkiStatus.SUCCESS else None,
-            fail_info=decision.fail_info,
-            fail_info_text=decision.text if self._tells_why else None,
-            empty_content=self._empty_content,
-        )
-
-    def _with_chain(self, leaf: Certificate, script: Answer | None) -> tuple[Certificate, ...]:
-        above = (self._authority.certificate, *self._authority.chain)
-        answer = layers(script)[-1] if script else None
-        chain = answer.chain if isinstance(answer, Issue) else None
-        match chain or self._chain:
-            case "absent":
-                return (leaf,)
-            case "leaf first":
-                return (leaf, *above)
-            case "leaf last":
-                return (*reversed(above), leaf)
-
-    def _entry(self, request: PkiMessage, decision: _Decision) -> LedgerEntry:
+    def _entry(self, request: PkiMessage, decision: Decision) -> LedgerEntry:
         issued, script = decision.issued, decision.script
         return LedgerEntry(
             at=self._clock.now(),
@@ -357,15 +331,9 @@ class CaService:
         return ScepRefusal(400, problem, entry)
 
 
-def _failure(refusal: Refused, csr: Csr | None) -> _Decision:
+def _failure(refusal: Refused, csr: Csr | None, script: Answer | None = None) -> Decision:
     subject = csr.subject if csr else None
-    return _Decision(PkiStatus.FAILURE, fail_info=refusal.fail_info, text=refusal.text, subject=subject)
-
-
-def _reply_cipher(request: PkiMessage) -> str:
-    """The request's cipher; where that is GCM, CBC with a key as long, which every peer reads."""
-    cipher = (request.content_cipher or _REPLY_CIPHER).replace("-gcm", "-cbc")
-    return cipher if cipher in algorithms.CIPHERS else _REPLY_CIPHER
+    return Decision(PkiStatus.FAILURE, fail_info=refusal.fail_info, text=refusal.text, subject=subject, script=script)
 
 
 def _proven_csr(request: PkiMessage) -> Csr:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import field
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
+from hil.frozen import frozen
 from hil.scep import algorithms, names
 from hil.scep.public_key import PublicKey, Scheme, read_public_key, read_signature
+from hil.scep.remembering import remembering
 
 BASIC_CONSTRAINTS = "2.5.29.19"
 KEY_USAGE = "2.5.29.15"
 SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 _MAX_SERIAL = 20
+_MOST_KNOWN, _LONGEST_KNOWN = 64, 64
 _Given = TypeVar("_Given")
 _Read = TypeVar("_Read")
 _USAGES = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign")
 
 
-@dataclass(frozen=True)
+@frozen
 class Certificate:
     """A certificate as its octets say; `subject` and `issuer` are RFC 4514 strings, times are UTC.
 
@@ -56,6 +59,11 @@ class Certificate:
     def self_signed(self) -> bool:
         """Whether its own key verifies its signature."""
         return self.signed_by(self)
+
+    @property
+    def subject_parts(self) -> tuple[tuple[str, str], ...]:
+        """The subject's attributes in the order encoded, by short name or dotted OID."""
+        return names.read_name(asn1.read(self.subject_der)).parts
 
     def is_named(self, issuer_and_serial: bytes | None, key_identifier: bytes | None) -> bool:
         """Whether a SignerInfo or RecipientInfo means this certificate: by issuer and serial number, else by its key."""
@@ -89,15 +97,15 @@ def certificate_of(element: Element) -> Certificate:
     subject = signed.take(asn1.SEQUENCE)
     public_key = read_public_key(signed.take(asn1.SEQUENCE))
     dates = (validity.take(), validity.take())
-    holder = names.rfc4514(names.read_name(subject))
-    oddities = _oddities(version, serial, dates)
-    if public_key.is_slow:
-        oddities.append("public exponent so long that nothing is verified with it")
+    holder = names.read_name(subject).text
+    number = version.only_child().small() + 1 if version else 1
+    in_utc = all(date.content.endswith(b"Z") for date in dates)
+    oddities = _oddities(number, serial.integer(), serial.stop - serial.body, in_utc, public_key)
     extensions = _soft(_extensions, signed.rest(), "the extensions", oddities) or {}
     return Certificate(
         der=element.raw,
         subject=holder,
-        issuer=holder if issuer.raw == subject.raw else names.rfc4514(names.read_name(issuer)),
+        issuer=names.read_name(issuer).text,
         serial=serial.integer(),
         not_before=dates[0].time(),
         not_after=dates[1].time(),
@@ -124,18 +132,29 @@ def leaf_for(certificates: Iterable[Certificate], public_key_der: bytes) -> Cert
 
 def read_extensions(element: Element) -> tuple[tuple[str, bytes], ...]:
     """A SEQUENCE OF Extension as (dotted OID, octets of extnValue)."""
-    extensions = []
-    for extension in element.expect(asn1.SEQUENCE).children:
-        fields = Fields(extension)
-        dotted = fields.take(asn1.OID).oid()
-        fields.maybe(asn1.BOOLEAN)
-        extensions.append((dotted, fields.take(asn1.OCTET_STRING).octets()))
-    return tuple(extensions)
+    return tuple(map(_read_extension, element.expect(asn1.SEQUENCE).children))
 
 
-def write_extension(dotted: str, value: bytes, *, critical: bool = False) -> bytes:
+@remembering(_MOST_KNOWN, _LONGEST_KNOWN)
+def _read_extension(element: Element) -> tuple[str, bytes]:
+    fields = Fields(element)
+    dotted = fields.take(asn1.OID).oid()
+    fields.maybe(asn1.BOOLEAN)
+    return dotted, fields.take(asn1.OCTET_STRING).octets()
+
+
+class Extension(NamedTuple):
+    """An Extension as it is written: its OID, the octets of its extnValue, and all of it encoded."""
+
+    dotted: str
+    value: bytes
+    der: bytes
+
+
+def write_extension(dotted: str, value: bytes, *, critical: bool = False) -> Extension:
     """An Extension."""
-    return asn1.sequence(asn1.oid(dotted), asn1.boolean(True) if critical else b"", asn1.octet_string(value))
+    der = asn1.sequence(asn1.oid(dotted), asn1.boolean(True) if critical else b"", asn1.octet_string(value))
+    return Extension(dotted, value, der)
 
 
 def write_certificate(
@@ -146,23 +165,47 @@ def write_certificate(
     not_before: datetime,
     not_after: datetime,
     public_key_der: bytes,
-    extensions: Sequence[bytes],
+    extensions: Sequence[Extension],
     key: RSAPrivateKey,
     digest: str = "sha256",
 ) -> Certificate:
-    """A version 3 certificate signed by `key`; names are encoded Names, extensions encoded Extensions."""
-    algorithm = algorithms.signature_identifier(digest)
+    """A version 3 certificate signed by `key`; names are encoded Names."""
+    algorithm, number = algorithms.signature_identifier(digest), asn1.integer(serial)
     body = asn1.sequence(
         asn1.explicit(0, asn1.integer(2)),
-        asn1.integer(serial),
+        number,
         algorithm,
         issuer_der,
         asn1.sequence(asn1.time(not_before), asn1.time(not_after)),
         subject_der,
         public_key_der,
-        asn1.explicit(3, asn1.sequence(*extensions)) if extensions else b"",
+        asn1.explicit(3, asn1.sequence(*(extension.der for extension in extensions))) if extensions else b"",
     )
-    return certificate_of(asn1.read(asn1.sequence(body, algorithm, asn1.bit_string(algorithms.sign(key, digest, body)))))
+    signature = algorithms.sign(key, digest, body)
+    public_key = read_public_key.of(public_key_der)
+    values = {extension.dotted: extension.value for extension in extensions}
+    # As `read_certificate` would have it, which takes several times as long.
+    return Certificate(
+        der=asn1.sequence(body, algorithm, asn1.bit_string(signature)),
+        subject=names.read_name.of(subject_der).text,
+        issuer=names.read_name.of(issuer_der).text,
+        serial=serial,
+        not_before=not_before.astimezone(UTC).replace(microsecond=0),
+        not_after=not_after.astimezone(UTC).replace(microsecond=0),
+        key_bits=public_key.bits,
+        public_key_der=public_key_der,
+        is_ca=_is_ca(values.get(BASIC_CONSTRAINTS)),
+        key_usage=_key_usage(values.get(KEY_USAGE)),
+        subject_der=subject_der,
+        issuer_der=issuer_der,
+        issuer_and_serial=asn1.sequence(issuer_der, number),
+        key_identifier=_key_identifier(values.get(SUBJECT_KEY_IDENTIFIER)),
+        public_key=public_key,
+        scheme=Scheme(digest),
+        signed_part=body,
+        signature=signature,
+        oddities=tuple(_oddities(3, serial, (serial.bit_length() // 8) + 1, True, public_key)),
+    )
 
 
 def _extensions(elements: Iterable[Element]) -> dict[str, bytes]:
@@ -181,29 +224,36 @@ def _soft(read: Callable[[_Given], _Read], given: _Given, name: str, oddities: l
         return None
 
 
-def _oddities(version: Element | None, serial: Element, dates: Iterable[Element]) -> list[str]:
-    number = version.only_child().small() + 1 if version else 1
-    found = [f"X.509 version {number}"] if number not in (1, 2, 3) else []
-    if serial.integer() <= 0:
+def _oddities(version: int, serial: int, serial_octets: int, in_utc: bool, public_key: PublicKey) -> list[str]:
+    found = [f"X.509 version {version}"] if version not in (1, 2, 3) else []
+    if serial <= 0:
         found.append("serial number not positive")
-    if serial.stop - serial.body > _MAX_SERIAL:
+    if serial_octets > _MAX_SERIAL:
         found.append(f"serial number longer than {_MAX_SERIAL} octets")
-    if not all(date.content.endswith(b"Z") for date in dates):
+    if not in_utc:
         found.append("validity not in UTC")
+    if public_key.is_slow:
+        found.append("public exponent so long that nothing is verified with it")
     return found
 
 
 def _is_ca(value: bytes | None) -> bool:
-    if value is None:
-        return False
-    flag = Fields(asn1.read(value)).maybe(asn1.BOOLEAN)
+    return value is not None and _of_a_ca.of(value)
+
+
+@remembering(_MOST_KNOWN, _LONGEST_KNOWN)
+def _of_a_ca(constraints: Element) -> bool:
+    flag = Fields(constraints).maybe(asn1.BOOLEAN)
     return flag is not None and any(flag.content)
 
 
 def _key_usage(value: bytes | None) -> frozenset[str] | None:
-    if value is None:
-        return None
-    bits = int.from_bytes(asn1.read(value).bits()[:1], "big")
+    return None if value is None else _usages.of(value)
+
+
+@remembering(_MOST_KNOWN, _LONGEST_KNOWN)
+def _usages(element: Element) -> frozenset[str]:
+    bits = int.from_bytes(element.bits()[:1], "big")
     return frozenset(usage for place, usage in enumerate(_USAGES) if bits & (0x80 >> place))
 
 

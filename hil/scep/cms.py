@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
+from hil.frozen import frozen
 from hil.scep import algorithms
 from hil.scep.certificate import Certificate
 from hil.scep.public_key import Scheme, read_scheme
+from hil.scep.remembering import remembering
 
 DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -29,7 +30,7 @@ MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
 MAX_CERTIFICATES, MAX_CRLS, MAX_SIGNERS = 100, 10, 10
 
 
-@dataclass(frozen=True)
+@frozen
 class SignerInfo:
     """One signature; the signer is named by `issuer_and_serial` (octets as received) or by `key_identifier`."""
 
@@ -51,7 +52,7 @@ class SignerInfo:
         return certificate.is_named(self.issuer_and_serial, self.key_identifier)
 
 
-@dataclass(frozen=True)
+@frozen
 class SignedData:
     """A SignedData: `content` is None where there is none; certificates and CRLs are elements not yet believed."""
 
@@ -109,7 +110,7 @@ def write_signed_data(
     signed = sorted(
         (
             *attributes,
-            attribute(CONTENT_TYPE, asn1.oid(DATA)),
+            _CONTENT_TYPE_DATA,
             attribute(MESSAGE_DIGEST, asn1.octet_string(algorithms.digest_of(digest, content or b""))),
         )
     )
@@ -132,6 +133,9 @@ def degenerate(certificates: Sequence[Certificate], crls: Sequence[bytes] = ()) 
 def attribute(dotted: str, value: bytes) -> bytes:
     """An Attribute with one encoded value."""
     return asn1.sequence(asn1.oid(dotted), asn1.tlv(0x31, value))
+
+
+_CONTENT_TYPE_DATA = attribute(CONTENT_TYPE, asn1.oid(DATA))
 
 
 def _signed_data(
@@ -165,11 +169,9 @@ def _signer_info(element: Element) -> SignerInfo:
     fields.take(asn1.INTEGER)
     identifier = fields.take(asn1.SEQUENCE, asn1.CONTEXT_0)
     by_name = identifier.tag == asn1.SEQUENCE
-    digest = algorithms.digest_name(Fields(fields.take(asn1.SEQUENCE)).take(asn1.OID).oid())
+    digest = algorithms.named_digest(fields.take(asn1.SEQUENCE))
     attributes = fields.maybe(asn1.CONTEXT_0)
     algorithm = fields.take(asn1.SEQUENCE)
-    # RFC 3370 section 3.2 asks for a NULL there.
-    bare = Fields(algorithm).take(asn1.OID).oid() == algorithms.RSA_ENCRYPTION and len(algorithm.children) == 1
     return SignerInfo(
         issuer_and_serial=issuer_and_serial_of(identifier) if by_name else None,
         key_identifier=None if by_name else identifier.octets(),
@@ -177,8 +179,14 @@ def _signer_info(element: Element) -> SignerInfo:
         scheme=read_scheme(algorithm),
         signature=fields.take(asn1.OCTET_STRING).octets(),
         attributes=attributes,
-        notes=("signatureAlgorithm rsaEncryption has no NULL",) if bare else (),
+        notes=("signatureAlgorithm rsaEncryption has no NULL",) if _is_bare(algorithm) else (),
     )
+
+
+@remembering(64, 64)
+def _is_bare(algorithm: Element) -> bool:
+    """Whether this is rsaEncryption without the NULL that RFC 3370 section 3.2 asks for."""
+    return Fields(algorithm).take(asn1.OID).oid() == algorithms.RSA_ENCRYPTION and len(algorithm.children) == 1
 
 
 def issuer_and_serial_of(element: Element) -> bytes:

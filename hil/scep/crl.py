@@ -62,7 +62,7 @@ def crl_of(element: Element) -> Crl:
     number = dict(read_extensions(extensions.only_child())).get(CRL_NUMBER) if extensions else None
     return Crl(
         der=element.raw,
-        issuer=names.rfc4514(names.read_name(issuer)),
+        issuer=names.read_name(issuer).text,
         this_update=this_update,
         next_update=next_update.time() if next_update else None,
         revoked=dict(map(_entry, entries.children)) if entries else {},
@@ -89,8 +89,8 @@ def write_crl(
     entries = [asn1.sequence(asn1.integer(serial), asn1.time(at)) for serial, at in sorted(revoked.items())]
     identifier = issuer.key_identifier
     extensions = asn1.sequence(
-        write_extension(AUTHORITY_KEY_IDENTIFIER, asn1.sequence(asn1.tlv(0x80, identifier))) if identifier else b"",
-        write_extension(CRL_NUMBER, asn1.integer(number)),
+        write_extension(AUTHORITY_KEY_IDENTIFIER, asn1.sequence(asn1.tlv(0x80, identifier))).der if identifier else b"",
+        write_extension(CRL_NUMBER, asn1.integer(number)).der,
     )
     body = asn1.sequence(
         asn1.integer(_VERSION_2),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields
+from hil.frozen import frozen
 from hil.scep import algorithms, names
 from hil.scep.altnames import SUBJECT_ALT_NAME
 from hil.scep.certificate import read_extensions, write_extension
@@ -32,7 +33,7 @@ _EXTENSION_NAMES = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Csr:
     """A certification request as its octets say.
 
@@ -55,7 +56,11 @@ class Csr:
 
 def read_csr(der: bytes) -> Csr:
     """A CertificationRequest from its DER or BER; raises `Malformed`."""
-    element = asn1.read(der)
+    return csr_of(asn1.read(der))
+
+
+def csr_of(element: Element) -> Csr:
+    """The CertificationRequest that an element already read holds."""
     fields = Fields(element)
     info = fields.take(asn1.SEQUENCE)
     signature_digest, scheme, signature = read_signature(fields)
@@ -64,11 +69,11 @@ def read_csr(der: bytes) -> Csr:
     subject = parts.take(asn1.SEQUENCE)
     public_key = read_public_key(parts.take(asn1.SEQUENCE))
     challenge, extensions = _attributes(parts.maybe(asn1.CONTEXT_0))
-    rdns = names.read_name(subject)
+    name = names.read_name(subject)
     return Csr(
         der=element.raw,
-        subject=names.rfc4514(rdns),
-        subject_parts=names.parts(rdns),
+        subject=name.text,
+        subject_parts=name.parts,
         key_algorithm=public_key.algorithm,
         key_bits=public_key.bits,
         public_key_der=public_key.der,
@@ -100,7 +105,7 @@ def build_csr(
         attributes.append(asn1.sequence(asn1.oid(CHALLENGE_PASSWORD), asn1.set_of([text])))
     if alternative_names is not None:
         extension = write_extension(SUBJECT_ALT_NAME, alternative_names, critical=name == names.write_name(()))
-        attributes.append(asn1.sequence(asn1.oid(_EXTENSION_REQUEST), asn1.set_of([asn1.sequence(extension)])))
+        attributes.append(asn1.sequence(asn1.oid(_EXTENSION_REQUEST), asn1.set_of([asn1.sequence(extension.der)])))
     info = asn1.sequence(asn1.integer(0), name, algorithms.public_key_der(key), asn1.explicit(0, *sorted(attributes)))
     signature = algorithms.sign(key, digest, info)
     return asn1.sequence(info, algorithms.signature_identifier(digest), asn1.bit_string(signature))

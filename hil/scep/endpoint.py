@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from urllib.parse import unquote, unquote_plus
 
 from hil.asn1 import Malformed
+from hil.frozen import frozen
 from hil.scenario import Answer
+from hil.scep.beside import Beside, beside
 from hil.scep.ca import CaService
 from hil.scep.messages import PkiStatus
 from hil.scep.outcomes import LedgerEntry, ScepRefusal
@@ -14,9 +18,10 @@ from hil.scep.query import decode_url_message, parameters
 
 PKI_MESSAGE = "application/x-pki-message"
 LONGEST_TARGET = 256 * 1024
+NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@frozen
 class HttpReply:
     """An answer: HTTP status, content type and body; `notes` say what the request needed allowance for.
 
@@ -52,8 +57,8 @@ class Endpoint:
         self._service = service
         self._habits = habits or HttpHabits()
 
-    def answer(self, method: str, target: str, body: bytes = b"") -> HttpReply:
-        """The reply to a request for `target` (path and query as on the request line)."""
+    def answer(self, method: str, target: str, body: bytes = b"", fields: Mapping[str, str] = NO_FIELDS) -> HttpReply:
+        """The reply to a request for `target` (path and query as on the request line), with header `fields` in lower case."""
         if len(target) > LONGEST_TARGET:
             return HttpReply(414, "text/plain", b"URI too long\n")
         values = parameters(target)
@@ -62,19 +67,22 @@ class Endpoint:
             if self._habits.message_required and "message" not in values and method == "GET":
                 raise ScepRefusal(400, "no parameter message")
             if operation == "PKIOperation":
-                return self._pki_operation(method, values.get("message", ""), body)
+                data, notes = self._message(method, values.get("message", ""), body)
+                return self._pki_operation(data, notes, beside(target, fields))
             return self._told(operation, unquote_plus(values.get("message", "")))
         except ScepRefusal as refusal:
             return _refused(refusal)
         except Malformed as error:
             return HttpReply(400, "text/plain", f"{error}\n".encode())
 
-    def _pki_operation(self, method: str, message: str, body: bytes) -> HttpReply:
+    def _message(self, method: str, message: str, body: bytes) -> tuple[bytes, tuple[str, ...]]:
         if method not in self._habits.methods:
             raise ScepRefusal(405, f"PKIOperation by {method} is not taken")
-        data, notes = (body, ()) if method == "POST" else decode_url_message(message)
+        return (body, ()) if method == "POST" else decode_url_message(message)
+
+    def _pki_operation(self, message: bytes, notes: tuple[str, ...], asked: Beside) -> HttpReply:
         try:
-            answer = self._service.answer(data)
+            answer = self._service.answer(message, asked)
         except ScepRefusal as refusal:
             return _refused(refusal, notes)
         return HttpReply(200, PKI_MESSAGE, answer.cert_rep, notes, answer.script, answer.status, answer.entry)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
+from hil.frozen import frozen
 from hil.scep import algorithms, cms, names
 from hil.scep.algorithms import Undecryptable
 from hil.scep.certificate import Certificate
@@ -22,10 +24,11 @@ _DEFAULT_TAG_SIZE, _TAG_SIZES = 12, range(12, 17)
 _NONCE_OF_GO = 0x84
 _OTHER_RECIPIENTS = {asn1.CONTEXT_1: "key agreement", asn1.CONTEXT_2: "a shared key", asn1.CONTEXT_3: "password"}
 _RC2_VERSIONS = {160: 40, 120: 64, 58: 128}  # effective key bits, RFC 2268 section 6
+_Believed = TypeVar("_Believed")
 _RC2_BITS, _RC2_WITHOUT_VERSION = 128, 32
 
 
-@dataclass(frozen=True)
+@frozen
 class Recipient:
     """One KeyTransRecipientInfo; named by `issuer_and_serial` or by `key_identifier`; `algorithm` is its AlgorithmIdentifier."""
 
@@ -37,7 +40,7 @@ class Recipient:
     @property
     def key_transport(self) -> str:
         """rsaEncryption, rsaesOaep, or an OID."""
-        dotted = Fields(self.algorithm).take(asn1.OID).oid()
+        dotted = algorithms.named_oid(self.algorithm)
         return algorithms.KEY_TRANSPORTS.get(dotted, dotted)
 
     def names(self, certificate: Certificate) -> bool:
@@ -51,13 +54,13 @@ class Recipient:
             return f"the key with the identifier {(self.key_identifier or b'').hex()}"
         fields = Fields(asn1.read(self.issuer_and_serial))
         try:
-            issuer = names.rfc4514(names.read_name(fields.take(asn1.SEQUENCE)))
+            issuer = names.read_name(fields.take(asn1.SEQUENCE)).text
             return f"the certificate {fields.take(asn1.INTEGER).integer():x} of {issuer}"
         except Malformed:
             return "a recipient whose name cannot be read"
 
 
-@dataclass(frozen=True)
+@frozen
 class EnvelopedData:
     """An EnvelopedData or AuthEnvelopedData with its key transport recipients; `iv` is the nonce where the cipher is GCM.
 
@@ -74,8 +77,8 @@ class EnvelopedData:
     others: int = 0
     notes: tuple[str, ...] = ()
 
-    def open(self, keys: Iterable[RSAPrivateKey], believe: Callable[[bytes], bool]) -> bytes:
-        """The content, by the first key that opens it to something that `believe` takes; else `Undecryptable`."""
+    def open(self, keys: Iterable[RSAPrivateKey], believe: Callable[[bytes], _Believed | None]) -> _Believed:
+        """What `believe` makes of the content, by the first key that opens it to something; else `Undecryptable`."""
         left = MAX_DECRYPTED
         for key in keys:
             for recipient in self.recipients:
@@ -87,8 +90,9 @@ class EnvelopedData:
                     content = self._decrypt(content_key)
                 except Undecryptable:
                     continue
-                if believe(content):
-                    return content
+                believed = believe(content)
+                if believed is not None:
+                    return believed
         raise Undecryptable
 
     @property

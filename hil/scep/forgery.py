@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil.clock import Clock
+from hil.frozen import frozen
 from hil.scenario import Answer, Forge, Forgery, layers
 from hil.scep import algorithms
 from hil.scep.authority import self_signed
@@ -23,7 +24,7 @@ def forgeries(answer: Answer | None) -> tuple[Forgery, ...]:
     return tuple(layer.lie for layer in layers(answer) if isinstance(layer, Forge)) if answer else ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Credentials:
     """What a CertRep bears to be believed: whose answer it is, to what, and by which key."""
 

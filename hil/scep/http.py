@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ssl
 import time
+from contextlib import closing
 from types import TracebackType
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from hil.scep.messages import read_capabilities, read_certificates
 
 MAX_ANSWER = 4 * 1024 * 1024
 USER_AGENT = "j100-hil"
-_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For http URLs: to load what the system trusts takes longer than a whole enrolment."""
 
 
@@ -43,7 +44,8 @@ class Transport:
 
     `local_address` is the address to speak from. `timeout` bounds each answer as a whole, in real
     seconds. An https server is believed by what `tls` trusts, else by what the system does. No proxy
-    is taken from the environment.
+    is taken from the environment, no redirect followed. A user and password in the URL are told by
+    Basic authentication.
     """
 
     def __init__(
@@ -60,10 +62,11 @@ class Transport:
         # A connection for each request, as phones have it, so that none is found dead after a power cycle.
         limits = httpx.Limits(max_keepalive_connections=0)
         plain = url.lower().startswith("http://")
-        verify = tls or (_TRUSTS_NOBODY if plain else ssl.create_default_context())
-        transport = httpx.HTTPTransport(verify=verify, local_address=local_address, limits=limits, trust_env=False)
-        headers = {"User-Agent": user_agent, "Accept": "*/*"}
-        self._client = httpx.Client(transport=transport, timeout=timeout, headers=headers, trust_env=False)
+        verify = tls or (TRUSTS_NOBODY if plain else ssl.create_default_context())
+        self._http = httpx.HTTPTransport(verify=verify, local_address=local_address, limits=limits, trust_env=False)
+        self._headers = {"User-Agent": user_agent, "Accept": "*/*", **_authorization(url)}
+        self._cookies = httpx.Cookies()
+        self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
 
     def __enter__(self) -> Transport:
         return self
@@ -73,7 +76,7 @@ class Transport:
 
     def close(self) -> None:
         """Give the sockets back."""
-        self._client.close()
+        self._http.close()
 
     def get_ca_caps(self, identifier: str) -> tuple[str, ...]:
         """The capabilities; none where the server answers with an error (section 3.5.2)."""
@@ -116,11 +119,18 @@ class Transport:
 
     def _exchange(self, operation: str, method: str, url: str, content: bytes | None) -> bytes:
         tried = f"{operation} by {method} at {self.url}"
-        headers = {} if content is None else {"Content-Type": "application/x-pki-message"}
+        headers = self._headers if content is None else self._headers | {"Content-Type": "application/x-pki-message"}
         deadline = time.monotonic() + self._timeout
         body = bytearray()
         try:
-            with self._client.stream(method, url, content=content, headers=headers) as response:
+            # The transport of httpx without its client, whose further comforts take as long as the request.
+            request = httpx.Request(
+                method, url, content=content, headers=headers, cookies=self._cookies, extensions=self._extensions
+            )
+            with closing(self._http.handle_request(request)) as response:
+                response.request = request
+                if "Set-Cookie" in response.headers:
+                    self._cookies.extract_cookies(response)
                 for chunk in response.iter_raw():
                     body += chunk
                     if len(body) > MAX_ANSWER:
@@ -134,6 +144,18 @@ class Transport:
             text = bytes(body[:200]).decode("utf-8", "replace").strip()
             raise ScepHttpError(response.status_code, text, tried=tried)
         return bytes(body)
+
+
+def _authorization(url: str) -> dict[str, str]:
+    """The header field that tells user and password, where the URL has them (RFC 7617)."""
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        return {}  # told once something is asked of it
+    if not (parts.username or parts.password):
+        return {}
+    told = base64.b64encode(f"{parts.username}:{parts.password}".encode())
+    return {"Authorization": f"Basic {told.decode('ascii')}"}
 
 
 def _is_tls(error: BaseException | None) -> bool:

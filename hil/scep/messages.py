@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
-from hil.scep import cms, envelope
+from hil.frozen import frozen
+from hil.scep import algorithms, cms, envelope
 from hil.scep.algorithms import Undecryptable
 from hil.scep.attributes import Attributes, Remarks
 from hil.scep.certificate import Certificate, certificate_of, leaf_for
 from hil.scep.cms import SignedData
 from hil.scep.crl import Crl, crl_of
-from hil.scep.csr import CHALLENGE_PASSWORD, Csr, read_csr
+from hil.scep.csr import CHALLENGE_PASSWORD, Csr, csr_of, read_csr
 from hil.scep.envelope import EnvelopedData
 from hil.scep.signature import verify
 from hil.secret import Secret
@@ -43,17 +45,7 @@ SENDER_NONCE = "2.16.840.1.113733.1.9.5"
 RECIPIENT_NONCE = "2.16.840.1.113733.1.9.6"
 TRANSACTION_ID = "2.16.840.1.113733.1.9.7"
 FAIL_INFO_TEXT = "1.3.6.1.5.5.7.24.1"
-CAPABILITIES = (
-    "AES",
-    "DES3",
-    "GetNextCACert",
-    "POSTPKIOperation",
-    "Renewal",
-    "SHA-1",
-    "SHA-256",
-    "SHA-512",
-    "SCEPStandard",
-)
+CAPABILITIES = ("AES", "DES3", "GetNextCACert", "POSTPKIOperation", "Renewal", "SHA-1", "SHA-256", "SHA-512", "SCEPStandard")
 _MAX_CAPABILITIES, _MAX_CAPABILITY = 64, 40
 
 
@@ -87,7 +79,7 @@ class FailInfo(IntEnum):
     badCertId = 4  # noqa: N815
 
 
-@dataclass(frozen=True)
+@frozen
 class PkiMessage:
     """A pkiMessage as far as it could be read.
 
@@ -123,6 +115,36 @@ class PkiMessage:
     notes: tuple[str, ...] = ()
 
 
+class _Outside(NamedTuple):
+    """What a PkiMessage says of what is signed in the open."""
+
+    message_type: MessageType | None
+    transaction_id: str | None
+    sender_nonce: bytes | None
+    recipient_nonce: bytes | None
+    status: PkiStatus | None
+    fail_info: FailInfo | None
+    fail_info_text: str | None
+    digest: str
+    signature_valid: bool
+    signer: Certificate | None
+    certificates: tuple[Certificate, ...]
+    challenge_password: Secret | None
+
+
+class _Inside(NamedTuple):
+    """What a PkiMessage says of its envelope."""
+
+    content_cipher: str | None = None
+    key_transport: str | None = None
+    decrypted: bool = False
+    content: bytes | None = None
+    csr: Csr | None = None
+    issued: tuple[Certificate, ...] = ()
+    crls: tuple[Crl, ...] = ()
+    issuer_and_serial: bytes | None = None
+
+
 def read_message(data: bytes, *, keys: Sequence[RSAPrivateKey] = (), certificates: Sequence[Certificate] = ()) -> PkiMessage:
     """A pkiMessage from its DER or BER; raises `Malformed` where the octets are no signed message at all.
 
@@ -136,17 +158,18 @@ def read_message(data: bytes, *, keys: Sequence[RSAPrivateKey] = (), certificate
     remarks = Remarks()
     if len(signed.signers) > 1:
         remarks.problems.append(f"{len(signed.signers)} signatures; the first with a messageType is read")
-    message = _outside(signed, certificates, remarks)
+    outside = _outside(signed, certificates, remarks)
     if signed.content == b"":
         remarks.notes.append("empty content where there should be none")
-    if signed.content and message.status in (PkiStatus.FAILURE, PkiStatus.PENDING):
-        remarks.problems.append(f"a CertRep {message.status.name} with content")
+    if signed.content and outside.status in (PkiStatus.FAILURE, PkiStatus.PENDING):
+        remarks.problems.append(f"a CertRep {outside.status.name} with content")
+    inside = _Inside()
     if signed.content:
-        message = _inside(message, signed.content, keys, (*message.certificates, *certificates), remarks)
-    elif message.message_type is not MessageType.CertRep or message.status is PkiStatus.SUCCESS:
+        inside = _inside(outside, signed.content, keys, (*outside.certificates, *certificates), remarks)
+    elif outside.message_type is not MessageType.CertRep or outside.status is PkiStatus.SUCCESS:
         remarks.problems.append("no pkcsPKIEnvelope")
     _note_form(element, data, remarks)
-    return replace(message, problems=tuple(remarks.problems), notes=tuple(dict.fromkeys(remarks.notes)))
+    return PkiMessage(*outside, *inside, tuple(remarks.problems), tuple(dict.fromkeys(remarks.notes)))
 
 
 def read_certificates(data: bytes, remarks: Remarks | None = None) -> tuple[Certificate, ...]:
@@ -231,9 +254,11 @@ def _note_form(element: Element, data: bytes, remarks: Remarks) -> None:
         remarks.notes.append(f"BER: {', '.join(element.liberties)}")
 
 
-def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks) -> PkiMessage:
+def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks) -> _Outside:
     """All that is signed in the open: attributes, certificates, signature."""
-    signer_info = next((info for info in signed.signers if info.has(MESSAGE_TYPE)), signed.signers[0])
+    signer_info = signed.signers[0]
+    if len(signed.signers) > 1:
+        signer_info = next((info for info in signed.signers if info.has(MESSAGE_TYPE)), signer_info)
     carried = _certificates(signed.certificates, remarks)
     remarks.notes += signer_info.notes
     attributes = Attributes(signer_info.attributes, remarks)
@@ -252,7 +277,7 @@ def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks)
         remarks.notes.append("senderNonce echoes the client's")
     if signer is not None:
         remarks.notes += [f"the signer's certificate: {oddity}" for oddity in signer.oddities]
-    return PkiMessage(
+    return _Outside(
         message_type=message_type,
         transaction_id=attributes.text(TRANSACTION_ID, "transactionID", required=True),
         sender_nonce=sender_nonce,
@@ -269,29 +294,30 @@ def _outside(signed: SignedData, given: Iterable[Certificate], remarks: Remarks)
 
 
 def _inside(
-    message: PkiMessage, content: bytes, keys: Sequence[RSAPrivateKey], known: Sequence[Certificate], remarks: Remarks
-) -> PkiMessage:
+    outside: _Outside, content: bytes, keys: Sequence[RSAPrivateKey], known: Sequence[Certificate], remarks: Remarks
+) -> _Inside:
     """What the envelope says, opened if one of the keys is its recipient's."""
+    found = _Inside()
     try:
         element = asn1.read(content)
         sealed = envelope.read_envelope(element)
         transports = {recipient.key_transport for recipient in sealed.recipients}
-        message = replace(message, content_cipher=sealed.content_cipher, key_transport=",".join(sorted(transports)) or None)
+        found = _Inside(sealed.content_cipher, ",".join(sorted(transports)) or None)
         remarks.notes += sealed.notes
         if element.liberties:
             remarks.notes.append(f"BER in the pkcsPKIEnvelope: {', '.join(element.liberties)}")
         if len(sealed.recipients) + sealed.others != 1:
             remarks.notes.append(f"{len(sealed.recipients) + sealed.others} recipients")
         if not keys:
-            return message
-        inner = sealed.open(keys, _is_believable)
+            return found
+        inner = sealed.open(keys, _believed)
     except Undecryptable:
         _explain(sealed, keys, known, remarks)
-        return message
+        return found
     except Malformed as error:
         remarks.problems.append(f"pkcsPKIEnvelope: {error}")
-        return message
-    return _content(replace(message, decrypted=True, content=inner), inner, remarks)
+        return found
+    return _content(outside, found._replace(decrypted=True, content=inner.data), inner, remarks)
 
 
 def _explain(sealed: EnvelopedData, keys: Sequence[RSAPrivateKey], known: Sequence[Certificate], remarks: Remarks) -> None:
@@ -311,30 +337,30 @@ def _explain(sealed: EnvelopedData, keys: Sequence[RSAPrivateKey], known: Sequen
             remarks.problems.append(f"the key of {holder.subject}, its recipient, does not open the pkcsPKIEnvelope")
 
 
-def _content(message: PkiMessage, inner: bytes, remarks: Remarks) -> PkiMessage:
+def _content(outside: _Outside, found: _Inside, inner: Element, remarks: Remarks) -> _Inside:
     """CSR or certificates out of a decrypted envelope, by the message's type."""
-    if after := len(inner) - asn1.read(inner).end:
+    if after := len(inner.data) - inner.end:
         remarks.notes.append(f"{after} octets after the content of the pkcsPKIEnvelope")
     try:
-        if message.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq, None):
-            csr = read_csr(inner)
+        if outside.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq, None):
+            csr = csr_of(inner)
             if not csr.signature_valid:
                 remarks.problems.append("the CSR's signature does not verify")
-            return replace(message, csr=csr)
-        if message.message_type is MessageType.CertRep:
-            carried = cms.read_signed_data(asn1.read(inner))
-            if message.status is PkiStatus.SUCCESS:
+            return found._replace(csr=csr)
+        if outside.message_type is MessageType.CertRep:
+            carried = cms.read_signed_data(inner)
+            if outside.status is PkiStatus.SUCCESS:
                 crls = tuple(map(crl_of, carried.crls))
-                return replace(message, issued=_certificates(carried.certificates, remarks), crls=crls)
-        if message.message_type in (MessageType.GetCert, MessageType.GetCRL):
-            return replace(message, issuer_and_serial=read_issuer_and_serial(inner))
+                return found._replace(issued=_certificates(carried.certificates, remarks), crls=crls)
+        if outside.message_type in (MessageType.GetCert, MessageType.GetCRL):
+            return found._replace(issuer_and_serial=read_issuer_and_serial(inner.raw))
     except Malformed as error:
         remarks.problems.append(f"content of the pkcsPKIEnvelope: {error}")
-    return message
+    return found
 
 
-def _is_believable(content: bytes) -> bool:
-    """Whether decrypted octets begin with one whole structure that SCEP encloses, so that a wrong key cannot pass.
+def _believed(content: bytes) -> Element | None:
+    """The one whole structure that SCEP encloses and that decrypted octets begin with; None of others: a wrong key cannot pass.
 
     These are a CertificationRequest, a ContentInfo with certificates, an IssuerAndSubject and an
     IssuerAndSerialNumber (RFC 8894 section 3.3).
@@ -343,18 +369,18 @@ def _is_believable(content: bytes) -> bool:
         element = asn1.read(content).expect(asn1.SEQUENCE)
         shape = tuple(child.tag for child in element.children)
         if shape == (asn1.OID, asn1.CONTEXT_0):
-            cms.content_of(element, cms.SIGNED_DATA).expect(asn1.SEQUENCE)
+            believable = cms.content_of(element, cms.SIGNED_DATA).tag == asn1.SEQUENCE
         elif shape == (asn1.SEQUENCE, asn1.SEQUENCE, asn1.BIT_STRING):
             signed, algorithm, _ = element.children
-            Fields(algorithm).take(asn1.OID).oid()
-            return len(signed.children) >= 3
+            algorithms.named_oid(algorithm)
+            believable = len(signed.children) >= 3
         elif shape in ((asn1.SEQUENCE, asn1.SEQUENCE), (asn1.SEQUENCE, asn1.INTEGER)):
-            return all(rdn.tag == asn1.SET for rdn in element.children[0].children)
+            believable = all(rdn.tag == asn1.SET for rdn in element.children[0].children)
         else:
-            return False
+            believable = False
     except Malformed:
-        return False
-    return True
+        return None
+    return element if believable else None
 
 
 def _certificates(elements: Iterable[Element], remarks: Remarks) -> tuple[Certificate, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from hil import asn1
 from hil.asn1 import Element, Malformed
 from hil.errors import Misuse
+from hil.scep.remembering import remembering
 
 ATTRIBUTES = {
     "CN": "2.5.4.3",
@@ -30,33 +32,46 @@ ATTRIBUTES = {
 _SHORT = {dotted: short for short, dotted in ATTRIBUTES.items()}
 _BY_FOLDED = {short.upper(): dotted for short, dotted in ATTRIBUTES.items()} | {"E": ATTRIBUTES["emailAddress"]}
 MAX_NAME = 32_768  # octets of a whole name, as many as RFC 5280 appendix A lets a single text in one have
-_ESCAPED = frozenset(',+"\\<>;')
+_ESCAPES = str.maketrans({char: "\\" + char for char in ',+"\\<>;'} | {"\0": "\\00"})
+
+_MOST_KNOWN, _LONGEST_KNOWN = 512, 512
 
 Rdn = tuple[tuple[str, str], ...]
 
 
-def read_name(element: Element) -> tuple[Rdn, ...]:
-    """The RDNs in the order encoded, each a tuple of (short name or dotted OID, value); `#hex` for a value that is no string."""
+class Name(NamedTuple):
+    """A Name as read: its RDNs in the order encoded, and the string form of RFC 4514."""
+
+    rdns: tuple[Rdn, ...]
+    text: str
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """All attributes in the order encoded."""
+        return tuple(attribute for rdn in self.rdns for attribute in rdn)
+
+
+@remembering(_MOST_KNOWN, _LONGEST_KNOWN)
+def read_name(element: Element) -> Name:
+    """A Name, each RDN a tuple of (short name or dotted OID, value); `#hex` for a value that is no string."""
     if element.end - element.start > MAX_NAME:
         raise Malformed(f"a name of {element.end - element.start} octets, more than {MAX_NAME}")
-    rdns = []
-    for rdn in element.expect(asn1.SEQUENCE).children:
-        attributes = []
-        for attribute in rdn.expect(asn1.SET).children:
-            fields = asn1.Fields(attribute)
-            dotted = fields.take(asn1.OID).oid()
-            attributes.append((_SHORT.get(dotted, dotted), _value(fields.take())))
-        rdns.append(tuple(attributes))
-    return tuple(rdns)
+    rdns = tuple(map(_read_rdn, element.expect(asn1.SEQUENCE).children))
+    return Name(rdns, _rfc4514(rdns))
 
 
-def parts(rdns: Iterable[Rdn]) -> tuple[tuple[str, str], ...]:
-    """All attributes in the order encoded."""
-    return tuple(attribute for rdn in rdns for attribute in rdn)
+@remembering(_MOST_KNOWN, _LONGEST_KNOWN)
+def _read_rdn(element: Element) -> Rdn:
+    attributes = []
+    for attribute in element.expect(asn1.SET).children:
+        fields = asn1.Fields(attribute)
+        dotted = fields.take(asn1.OID).oid()
+        attributes.append((_SHORT.get(dotted, dotted), _value(fields.take())))
+    return tuple(attributes)
 
 
-def rfc4514(rdns: Sequence[Rdn]) -> str:
-    """The string form of RFC 4514: the last RDN first."""
+def _rfc4514(rdns: Sequence[Rdn]) -> str:
+    """The last RDN first."""
     return ",".join("+".join(f"{name}={_escape(value)}" for name, value in rdn) for rdn in reversed(rdns))
 
 
@@ -78,7 +93,7 @@ def _value(element: Element) -> str:
 
 
 def _escape(value: str) -> str:
-    escaped = "".join("\\" + char if char in _ESCAPED else "\\00" if char == "\0" else char for char in value)
+    escaped = value.translate(_ESCAPES)
     if escaped.startswith((" ", "#")):
         escaped = "\\" + escaped
     if escaped.endswith(" ") and len(value) > 1:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from hil.frozen import frozen
 from hil.scenario import Answer, Issue, Pend, Reject
 from hil.scep.messages import PkiMessage, PkiStatus
 
 
-@dataclass(frozen=True)
+@frozen
 class LedgerEntry:
     """One PKIOperation as the CA saw it; `at` is phone time, `serial` hex, `answer` None where there was no CertRep.
 
@@ -31,9 +31,12 @@ class LedgerEntry:
     scripted: str | None = None
 
 
+_PLAIN = Issue | Pend | Reject
+
+
 def shown(script: Answer | None) -> str | None:
     """The script's answer where it is more than to issue, pend or reject."""
-    return None if script is None or isinstance(script, Issue | Pend | Reject) else repr(script)
+    return None if script is None or isinstance(script, _PLAIN) else repr(script)
 
 
 def repetition(request: PkiMessage, at: datetime) -> LedgerEntry:
@@ -42,7 +45,7 @@ def repetition(request: PkiMessage, at: datetime) -> LedgerEntry:
     return LedgerEntry(at, request.transaction_id, name, answer=None, problem="the same octets again, answered as before")
 
 
-@dataclass(frozen=True)
+@frozen
 class ScriptedReply:
     """A CertRep, empty where the script has none sent, and the script's answer that it came by, if any.
 

@@ -13,13 +13,25 @@ from hil.scep.authority import Authority
 from hil.scep.ca import DEFAULT_CAPABILITIES, CaService, LedgerEntry
 from hil.scep.endpoint import Endpoint, HttpHabits
 from hil.scep.register import Register
-from hil.scep.signers import EndEntities, OneTimeChallenges, Signer, chain, challenge, end_entity, issue, one_time, policy
+from hil.scep.signers import (
+    EndEntities,
+    EntityClass,
+    OneTimeChallenges,
+    Signer,
+    by_class,
+    chain,
+    challenge,
+    end_entity,
+    issue,
+    one_time,
+    policy,
+)
 from hil.secret import Secret
 
 
 @dataclass(frozen=True)
 class Admission:
-    """Who may enrol, for whichever way a persona asks: a password for all, end entities, passwords for one use each.
+    """Who may enrol, for whichever way a persona asks: a password for all, end entities or a class of them, one-time passwords.
 
     Without a `password` any will do where a persona asks for one.
     """
@@ -27,6 +39,7 @@ class Admission:
     password: Secret | None = None
     entities: EndEntities = field(default_factory=EndEntities)
     one_time: OneTimeChallenges = field(default_factory=OneTimeChallenges)
+    entity_class: EntityClass = field(default_factory=EntityClass)
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,7 @@ def persona(name: str) -> Persona:
     """The persona of this name; `Misuse` names those there are."""
     found = PERSONAS.get(name)
     if found is None:
-        raise Misuse(f"unknown CA persona {name}", remedy=f"use one of {', '.join(PERSONAS)}")
+        raise Misuse(f"unknown CA persona {name}", key="persona", remedy=f"use one of {', '.join(PERSONAS)}")
     return found
 
 
@@ -116,6 +129,11 @@ def _by_end_entity(authority: Authority, admission: Admission) -> Signer:
     """EJBCA in CA mode: end entity by CN, its status, then its password, of renewals too."""
     entities = admission.entities
     return chain(end_entity(entities), challenge(entities.password, renewals_too=True), to=issue(authority))
+
+
+def _by_end_entity_or_class(authority: Authority, admission: Admission) -> Signer:
+    """System Manager: as EJBCA, but for who has the password of an entity class, which needs no status, at a renewal neither."""
+    return chain(by_class(admission.entity_class, apart=_by_end_entity(authority, admission)), to=issue(authority))
 
 
 def _by_one_time_password(authority: Authority, admission: Admission) -> Signer:
@@ -156,7 +174,9 @@ _SYSTEM_MANAGER = replace(
     _EJBCA,
     name="system-manager",
     source="J100 guide R4.0, page 139, and the J100 template on SCEP: System Manager's CA is EJBCA at its short URL, "
-    "and an end entity's status is set to New before each enrolment and renewal",
+    "and an end entity's status is set to New before each enrolment and renewal; the Enhanced Enrollment page: a class "
+    "of entities with one password, renewed with no status and under an unchanged name",
+    signer=_by_end_entity_or_class,
     path="/ejbca/publicweb/apply/scep/pkiclient.exe",
 )
 _ALL = (

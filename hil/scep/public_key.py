@@ -5,17 +5,21 @@ Signature algorithms: RSA PKCS #1 v1.5 and RSASSA-PSS (RFC 4055 section 3), ECDS
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from functools import cached_property
+from typing import cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from hil import asn1
 from hil.asn1 import Element, Fields, Malformed
 from hil.errors import Misuse
+from hil.frozen import frozen
 from hil.scep import algorithms
+from hil.scep.remembering import remembering
 
 RSASSA_PSS = "1.2.840.113549.1.1.10"
 _RSA = frozenset((algorithms.RSA_ENCRYPTION, algorithms.RSAES_OAEP, RSASSA_PSS, "2.5.8.1.1"))
@@ -33,11 +37,12 @@ _CURVE_BITS = {
 }
 _PSS_SALT, _PSS_TRAILER = 20, 1
 _VERIFYING = ("rsa", "ec", "dsa", "ed25519")
+_MOST_KNOWN, _LONGEST_KNOWN = 256, 1024
 _MAX_EXPONENT = 64  # bits; OpenSSL's own limit for keys of more than 3072 bits
 _MAX_RSA = 2049  # octets of a modulus of 16384 bits, the longest that OpenSSL reckons with, and its sign
 
 
-@dataclass(frozen=True)
+@frozen
 class Scheme:
     """A signature algorithm: the `digest` that it names (None: rsaEncryption and the like name none), and what PSS adds."""
 
@@ -47,7 +52,7 @@ class Scheme:
 
     def over(self, digest: str) -> Scheme:
         """The scheme where it names a digest, else the same over this one."""
-        return self if self.digest else replace(self, digest=digest)
+        return self if self.digest else Scheme(digest, self.mask_digest, self.salt_size)
 
     @property
     def rsa_padding(self) -> padding.AsymmetricPadding:
@@ -57,6 +62,7 @@ class Scheme:
         return padding.PSS(padding.MGF1(algorithms.new_hash(self.mask_digest)), self.salt_size)
 
 
+@remembering(_MOST_KNOWN, _LONGEST_KNOWN)
 def read_scheme(algorithm: Element) -> Scheme:
     """The signature algorithm of an AlgorithmIdentifier, with no digest where its OID names none or is unknown.
 
@@ -85,11 +91,11 @@ def read_signature(fields: Fields) -> tuple[str, Scheme, bytes]:
     """Digest (its OID where unknown), scheme and octets of the signature that ends a certificate, CRL or CSR."""
     algorithm = fields.take(asn1.SEQUENCE)
     scheme = read_scheme(algorithm)
-    digest = scheme.digest or algorithms.digest_name(Fields(algorithm).take(asn1.OID).oid())
+    digest = scheme.digest or algorithms.digest_name(algorithms.named_oid(algorithm))
     return digest, scheme.over(digest), fields.take(asn1.BIT_STRING).bits()
 
 
-@dataclass(frozen=True)
+@frozen
 class PublicKey:
     """A SubjectPublicKeyInfo read from its structure, however odd the certificate around it."""
 
@@ -111,7 +117,7 @@ class PublicKey:
             return False
         digest = algorithms.new_hash(scheme.digest)
         try:
-            key = rsa.RSAPublicNumbers(self.rsa[1], self.rsa[0]).public_key() if self.rsa else load_der_public_key(self.der)
+            key = self._loaded
             if isinstance(key, rsa.RSAPublicKey):
                 key.verify(signature, data, scheme.rsa_padding, digest)
             elif isinstance(key, ec.EllipticCurvePublicKey):
@@ -127,6 +133,11 @@ class PublicKey:
         return True
 
     @cached_property
+    def _loaded(self) -> PublicKeyTypes:
+        """As OpenSSL has it: what it reckons for a key's first use serves all later ones."""
+        return rsa.RSAPublicNumbers(self.rsa[1], self.rsa[0]).public_key() if self.rsa else load_der_public_key(self.der)
+
+    @cached_property
     def identifier(self) -> bytes:
         """The key identifier that RFC 5280 section 4.2.1.2 names first: SHA-1 over the bits of the key."""
         fields = Fields(asn1.read(self.der))
@@ -137,9 +148,10 @@ class PublicKey:
         """RSA PKCS#1 v1.5 key transport (RFC 5652 section 6.2.1)."""
         if self.rsa is None:
             raise Misuse(f"key of type {self.algorithm} cannot receive an envelope", remedy="use a certificate with an RSA key")
-        return rsa.RSAPublicNumbers(self.rsa[1], self.rsa[0]).public_key().encrypt(content_key, padding.PKCS1v15())
+        return cast(rsa.RSAPublicKey, self._loaded).encrypt(content_key, padding.PKCS1v15())
 
 
+@remembering(_MOST_KNOWN, _LONGEST_KNOWN)
 def read_public_key(element: Element) -> PublicKey:
     """A SubjectPublicKeyInfo; `algorithm` is rsa, ec, dsa, ed25519 or a dotted OID, `bits` 0 where unknown."""
     fields = Fields(element)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from hil import asn1
 from hil.asn1 import Fields, Malformed
 from hil.scep import algorithms, cms, names
@@ -35,8 +37,7 @@ def verify(
     if info.digest not in algorithms.READABLE_DIGESTS:
         remarks.problems.append(f"digest {info.digest} is not one that can be computed")
         return candidates[0], False
-    covered = _covered(signed, info)
-    signer = next((c for c in candidates if _signature_matches(covered, info, c, remarks)), None)
+    signer = next((c for c in candidates if _signature_matches(_covered(signed, info), info, c, remarks)), None)
     if signer is None:
         remarks.problems.append("the signature does not verify")
         return candidates[0], False
@@ -49,7 +50,7 @@ def _meant(info: SignerInfo, certificates: tuple[Certificate, ...]) -> list[Cert
         return []
     fields = Fields(asn1.read(info.issuer_and_serial))
     try:
-        issuer = names.folded(names.rfc4514(names.read_name(fields.take(asn1.SEQUENCE))))
+        issuer = names.folded(names.read_name(fields.take(asn1.SEQUENCE)).text)
         serial = fields.take(asn1.INTEGER).integer()
     except Malformed:
         return []
@@ -67,15 +68,17 @@ def _digest_matches(signed: SignedData, info: SignerInfo, attributes: Attributes
     return True
 
 
-def _covered(signed: SignedData, info: SignerInfo) -> tuple[bytes, ...]:
+def _covered(signed: SignedData, info: SignerInfo) -> Iterator[bytes]:
     """What may be signed: RFC 5652 section 5.4 has the attributes in DER's order, and some sign the order they send."""
     if info.attributes is None:
-        return (signed.content or b"",)
+        yield signed.content or b""
+        return
     received = [child.raw for child in info.attributes.children]
-    return asn1.set_of(received), asn1.tlv(0x31, *received)
+    yield asn1.set_of(received)
+    yield asn1.tlv(0x31, *received)
 
 
-def _signature_matches(covered: tuple[bytes, ...], info: SignerInfo, certificate: Certificate, remarks: Remarks) -> bool:
+def _signature_matches(covered: Iterable[bytes], info: SignerInfo, certificate: Certificate, remarks: Remarks) -> bool:
     scheme = info.scheme.over(info.digest)
     if scheme.digest != info.digest:
         remarks.notes.append(f"the signature is over {scheme.digest}, the content over {info.digest}")

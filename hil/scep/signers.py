@@ -8,24 +8,26 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from hil.errors import Misuse
+from hil.frozen import frozen
 from hil.scep.authority import Authority
+from hil.scep.beside import Beside, places
 from hil.scep.certificate import Certificate
 from hil.scep.csr import Csr
 from hil.scep.messages import FailInfo
 from hil.secret import Secret
 
 
-@dataclass(frozen=True)
+@frozen
 class CertificateRequest:
     """What a signer decides on: the CSR, who signed the request, and the validity that the script grants.
 
     `holder` is the certificate of this CA that signed a renewal, None for a first enrolment.
-    `days` and `backdated` are days; `at` is the CA's instant.
+    `days` and `backdated` are days; `at` is the CA's instant. `beside` is what HTTP carried besides.
     """
 
     csr: Csr
@@ -34,6 +36,7 @@ class CertificateRequest:
     days: float = 365.0
     backdated: float = 0.0
     holder: Certificate | None = None
+    beside: Beside = field(default_factory=dict, repr=False)
 
 
 class Refused(Exception):
@@ -92,15 +95,44 @@ def end_entity(entities: EndEntities) -> Layer:
     return lambda then: _EndEntity(entities, then)
 
 
+def by_class(members: EntityClass, *, apart: Signer) -> Layer:
+    """Lets whoever has the password of an entity class on; what becomes of all others is for `apart` to say."""
+    return lambda then: _ByClass(members, apart, then)
+
+
+@dataclass(frozen=True)
+class EntityClass:
+    """Devices that enrol with one password, which holds before the instant `until`, in place of an end entity for each.
+
+    System Manager has such classes (Enhanced Enrollment page). Macros make passwords a device's own; `passwords` has the
+    name of the class for each. Without a `place` the password alone shows who is of a class. With one, such as
+    `header x-entity-class`, the name has to stand there as well: how it travels no document says.
+    """
+
+    passwords: Mapping[Secret, str] = field(default_factory=dict)
+    until: datetime | None = None
+    place: str = ""
+
+    def lacks(self, request: CertificateRequest) -> bool:
+        """Whether the request does not carry the name of its password's class where it is expected."""
+        name = self.passwords[request.csr.challenge_password] if request.csr.challenge_password else ""
+        return bool(self.place) and self.place not in places(name, request.beside, request.csr)
+
+
 class EndEntities:
     """Which common names are New, and the passwords of those that have one; safe among threads.
 
-    Issuance sets an entity to Generated, which is no longer New.
+    Issuance sets an entity to Generated, which is no longer New. With `always_new` somebody sets it to New again
+    before each request.
     """
 
-    def __init__(self, new: Iterable[str] = (), passwords: Mapping[str, Secret] | None = None) -> None:
-        self._new = {*new, *(passwords or {})}
+    def __init__(
+        self, new: Iterable[str] = (), passwords: Mapping[str, Secret] | None = None, *, always_new: bool = False
+    ) -> None:
         self._passwords = dict(passwords or {})
+        self._known = frozenset({*new, *self._passwords})
+        self._new = set(self._known)
+        self._always_new = always_new
         self._lock = threading.Lock()
 
     def password(self, request: CertificateRequest) -> Secret | None:
@@ -112,9 +144,16 @@ class EndEntities:
         with self._lock:
             self._new.add(common_name)
 
+    def set_all_new(self) -> None:
+        """Let every entity that was New at first enrol once more."""
+        with self._lock:
+            self._new |= self._known
+
     def take(self, common_name: str) -> bool:
         """Whether the entity was New; it is no longer."""
         with self._lock:
+            if self._always_new:
+                return common_name in self._known
             known = common_name in self._new
             self._new.discard(common_name)
             return known
@@ -140,6 +179,11 @@ class OneTimeChallenges:
             password = Secret(secrets.token_hex(8).upper())
             self._until[password] = at + self._lifetime
             return password
+
+    def hand_out(self, password: Secret, at: datetime) -> None:
+        """Let a password wait that was chosen elsewhere."""
+        with self._lock:
+            self._until[password] = at + self._lifetime
 
     def take(self, password: Secret, at: datetime) -> bool:
         """Whether the password was waiting; it no longer is."""
@@ -176,6 +220,24 @@ class _Challenge:
         if expected is not None and not renews and given != expected:
             missing = "missing" if given is None else "wrong"
             raise Refused(FailInfo.badRequest, f"challengePassword {missing}")
+        return self.then.sign(request)
+
+
+@dataclass(frozen=True)
+class _ByClass:
+    members: EntityClass
+    apart: Signer
+    then: Signer
+
+    def sign(self, request: CertificateRequest) -> Certificate:
+        if request.csr.challenge_password not in self.members.passwords:
+            return self.apart.sign(request)
+        if self.members.until is not None and request.at >= self.members.until:
+            raise Refused(FailInfo.badRequest, "the password of the entity class has expired")
+        if self.members.lacks(request):
+            raise Refused(FailInfo.badRequest, f"no entity class in its place, {self.members.place}")
+        if request.holder is not None and request.holder.subject_der != request.csr.subject_der:
+            raise Refused(FailInfo.badRequest, "an entity of a class renews under the name that it has")
         return self.then.sign(request)
 
 

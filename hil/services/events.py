@@ -6,14 +6,16 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
+from typing import Protocol
 
 from hil.clock import Clock
 from hil.errors import LabFault
 from hil.evidence import EventName
+from hil.frozen import frozen
 
 Scalar = str | int | float | bool | None
 
@@ -21,7 +23,7 @@ _CANCEL_LATENCY = 0.05
 """Real seconds after which a waiter looks whether it was cancelled."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Event:
     """One thing that happened: its phone time and real time, and the device and slot it is attributed to, if any."""
 
@@ -47,6 +49,13 @@ class Event:
 Predicate = Callable[[Event], bool]
 
 
+class Log(Protocol):
+    """Keeps events; what becomes of a write is its own to tell, since who published it has no part in that."""
+
+    def write(self, event: Event, /) -> None:
+        """Keep one event; raises nothing."""
+
+
 def everything(_: Event) -> bool:
     """The predicate that every event fulfils."""
     return True
@@ -61,7 +70,7 @@ class EventStream:
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._waiters: set[threading.Event] = set()
-        self._logs: list[_Log] = []
+        self._logs: list[Log] = []
 
     @property
     def cursor(self) -> int:
@@ -92,9 +101,9 @@ class EventStream:
         with self._lock:
             return tuple(self._events[cursor:])
 
-    def subscribe(self, cursor: int = 0) -> Subscription:
-        """A reader that gets every event from `cursor` on, once, in order."""
-        return Subscription(self, cursor)
+    def subscribe(self, cursor: int = 0, clock: Clock | None = None) -> Subscription:
+        """A reader that gets every event from `cursor` on, once, in order, and waits by `clock`, else by the bench's."""
+        return Subscription(self, cursor, clock or self._clock)
 
     def wait_for(
         self, predicate: Predicate, *, span: float, cancel: threading.Event | None = None, since: int = 0
@@ -114,15 +123,15 @@ class EventStream:
             if not events and (left <= 0 or (cancel is not None and cancel.is_set())):
                 return None
 
-    def wait_beyond(self, cursor: int, *, span: float, cancel: threading.Event | None = None) -> None:
-        """Return once there is an event at `cursor`, `span` phone seconds have passed, or `cancel` is set."""
-        deadline = self._clock.now() + timedelta(seconds=span)
+    def wait_beyond(self, cursor: int, clock: Clock, *, span: float, cancel: threading.Event | None = None) -> None:
+        """Return once there is an event at `cursor`, `span` phone seconds of `clock` have passed, or `cancel` is set."""
+        deadline = clock.now() + timedelta(seconds=span)
         with self._waiter() as news:
             while self.cursor <= cursor and not (cancel and cancel.is_set()):
-                left = (deadline - self._clock.now()).total_seconds()
+                left = (deadline - clock.now()).total_seconds()
                 if left <= 0:
                     return
-                self._clock.wait(news, min(left, _CANCEL_LATENCY * self._clock.rate) if cancel else left)
+                clock.wait(news, min(left, _CANCEL_LATENCY * clock.rate) if cancel else left)
                 news.clear()
 
     @contextmanager
@@ -132,18 +141,24 @@ class EventStream:
         Raises LabFault on leaving if a line could not be written: the log is then not whole.
         """
         with path.open("wb", buffering=0) as file:
-            log = _Log(file, predicate)
-            with self._lock:
-                for event in self._events[len(self._events) if since is None else since :]:
-                    log.write(event)
-                self._logs.append(log)
-            try:
+            log = _Lines(file, predicate)
+            with self.kept_in(log, since=since):
                 yield
-            finally:
-                with self._lock:
-                    self._logs.remove(log)
             if log.failure is not None:
                 raise LabFault("the event log is not whole", tried=f"write {path.name}", seen=str(log.failure))
+
+    @contextmanager
+    def kept_in(self, log: Log, *, since: int | None = None) -> Iterator[None]:
+        """Let `log` write each event as it happens; from `since` on if given."""
+        with self._lock:
+            for event in self._events[len(self._events) if since is None else since :]:
+                log.write(event)
+            self._logs.append(log)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._logs.remove(log)
 
     @contextmanager
     def _waiter(self) -> Iterator[threading.Event]:
@@ -160,9 +175,10 @@ class EventStream:
 class Subscription:
     """A reader's place in the stream; for one thread."""
 
-    def __init__(self, stream: EventStream, cursor: int) -> None:
+    def __init__(self, stream: EventStream, cursor: int, clock: Clock) -> None:
         self._stream = stream
         self._cursor = cursor
+        self._clock = clock
 
     def drain(self) -> tuple[Event, ...]:
         """Events not read yet, none if there are none."""
@@ -172,11 +188,11 @@ class Subscription:
 
     def wait(self, span: float, cancel: threading.Event | None = None) -> tuple[Event, ...]:
         """Events not read yet; where there are none, wait for one at most `span` phone seconds or until `cancel`."""
-        self._stream.wait_beyond(self._cursor, span=span, cancel=cancel)
+        self._stream.wait_beyond(self._cursor, self._clock, span=span, cancel=cancel)
         return self.drain()
 
 
-class _Log:
+class _Lines:
     """A file of JSON lines; a failed write is kept for the one who opened it, not raised to who published."""
 
     def __init__(self, file: FileIO, predicate: Predicate) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TypeVar
+
+import uvloop
 
 from hil.clock import Clock
 from hil.errors import LabFault, Misuse
@@ -18,33 +21,41 @@ from hil.scep.authority import Authority
 from hil.scep.ca import DEFAULT_CAPABILITIES, CaService
 from hil.scep.endpoint import Endpoint
 from hil.scep.signers import Signer, issue
+from hil.services.doors import Doors
 from hil.services.events import EventStream
-from hil.services.files import FileShelf
+from hil.services.files import Content, FileShelf
 from hil.services.http import HttpServer, Routes, describe
 from hil.services.ledger import Ledger
+from hil.services.listening import Doorway
 from hil.services.proxy import ProxyDesk
+from hil.services.quick import QuickFiles
 from hil.services.recording import Recording
 from hil.services.relay import Speaker
 from hil.services.roster import Roster
 from hil.services.scep import CaDesk, ScepSite
-from hil.services.sntp import SntpServer
+from hil.services.sntp import SntpServer, TimeTold
 from hil.services.syslog import SyslogServer
 from hil.services.tls.handshake import Credentials
-from hil.services.tls.services import SERVICES, TlsServices
+from hil.services.tls.services import SCEP, SERVICES, TlsServices, by_port
 from hil.services.upstream import Upstream
+from hil.settings.usage import PUBLIC_HOSTS
 
+_Done = TypeVar("_Done")
 Sockets = Mapping[str, Sequence[socket.socket]]
 
 _PATIENCE = 10.0
 _CA_THREADS = 4
+BACKLOG = 4_096
+"""Connections that wait to be taken: more than any bench has phones that start at once."""
 
 
 class Lab:
     """Settings files, SCEP, SNTP, syslog and services over TLS for the devices of one bench; a context manager.
 
     They listen on each address of `hosts` and on no other. Port 0 takes a free one; None leaves the
-    server out. `tls` has the port of each service over TLS that is wanted (`SERVICES`); their
-    certificate, under `authority`, is for `hosts` and `dns_names`. `state` is the folder of the CA
+    server out. `tls` has the port of each service over TLS that is wanted (`SERVICES`), of which one
+    that phones know by a public host name may share another's; their certificate, under `authority`,
+    is for `hosts`, those names and `dns_names`. `state` is the folder of the CA
     ledger and of what passes to real CAs. Files, scripts and addresses may be changed at any time,
     from any thread.
     """
@@ -68,10 +79,10 @@ class Lab:
         self._clock = clock
         self._authority = authority
         self._hosts = tuple(hosts)
-        self._dns_names = tuple(dns_names)
-        self._tls_ports = dict(tls or {})
+        self._tls_ports = by_port(tls or {})
+        self._dns_names = (*dns_names, *(host for service, host in PUBLIC_HOSTS.items() if service in (tls or {})))
         self._wanted = {"http": http_port, "sntp": sntp_port, "syslog": syslog_port}
-        self._wanted |= {_over_tls(service): port for service, port in self._tls_ports.items()}
+        self._wanted |= {_over_tls(services): port for services, port in self._tls_ports.items()}
         self._ports: dict[str, int] = {}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,11 +92,13 @@ class Lab:
         self._recordings: dict[tuple[str, int], Recording] = {}
         self.events = EventStream(clock)
         self.roster = Roster()
+        self.time_told = TimeTold()
         self.ledger = Ledger(state / "ca-ledger.jsonl")
         self._pool = ThreadPoolExecutor(_CA_THREADS, thread_name_prefix="ca")
         self._files = FileShelf(self.roster)
         self._scep = ScepSite(self.events, self.roster, self.ledger)
-        self._tls = TlsServices(self.events, self.roster, self._files)
+        self._doors: Doors | None = None
+        self._tls = TlsServices(self.events, self.roster, self._files, self._scep)
 
     def __enter__(self) -> Lab:
         self.start()
@@ -96,7 +109,7 @@ class Lab:
 
     @property
     def http_port(self) -> int:
-        """TCP port of the settings files and of SCEP, once started."""
+        """TCP port of the settings files and of SCEP, in the clear and over TLS, once started."""
         return self._port("http")
 
     @property
@@ -111,7 +124,31 @@ class Lab:
 
     def tls_port(self, service: str) -> int:
         """TCP port of a service over TLS, once started."""
-        return self._port(_over_tls(service))
+        return self._port(next((_over_tls(services) for services in self._tls_ports if service in services), service))
+
+    def hang_up(self, service: str, devices: Collection[str]) -> None:
+        """End the connections that `devices` have to a service over TLS; returns once they are closed."""
+        loop = self._loop
+        if loop is None or not any(service in services for services in self._tls_ports):
+            raise LabFault(f"{service} over TLS is not offered", tried="hang up")
+        for device in devices:
+            address = self.roster.place_of(device)
+            ended = asyncio.run_coroutine_threadsafe(self._tls.hang_up(service, {address} if address else ()), loop)
+            self.events.publish(EventName.HANG_UP, device=device, service=service, connections=ended.result(_PATIENCE))
+
+    def own_ports(self, phone: str, slots: Sequence[int]) -> Mapping[int, int]:
+        """A TCP port for each of these slots at which phone and reference find their SCEP, in place of all that were theirs."""
+        return self._at_doors(lambda doors: doors.make(phone, slots))
+
+    def refuse(self, phone: str, *, refuses: bool) -> None:
+        """Have the ports of its own that `phone` was told refuse connections, or take them again."""
+        self._at_doors(lambda doors: doors.close(phone) if refuses else doors.open(phone))
+        self.events.publish(EventName.PORT_REFUSES if refuses else EventName.PORT_LISTENS, device=phone)
+
+    def _at_doors(self, does: Callable[[Doors], Coroutine[None, None, _Done]]) -> _Done:
+        if self._loop is None or self._doors is None:
+            raise LabFault("the SCEP server is not running", tried="give it a port of its own")
+        return asyncio.run_coroutine_threadsafe(does(self._doors), self._loop).result(_PATIENCE)
 
     def log_keys(self, file: Path, devices: Collection[str]) -> AbstractContextManager[None]:
         """While this lasts, append to `file` the secrets of TLS connections that `devices` open, as tshark reads them."""
@@ -126,8 +163,11 @@ class Lab:
         if clock is not None:
             self.events.keep_time(device, clock)
 
-    def publish(self, device: str, root: str, files: Mapping[str, bytes]) -> None:
-        """Offer `files` to `device` under the URL directory `root` (`/`, `/reference/j179-2/`), in place of its former set."""
+    def publish(self, device: str, root: str, files: Mapping[str, Content]) -> None:
+        """Offer `files` to `device` under the URL directory `root` (`/`, `/reference/j179-2/`), in place of its former set.
+
+        A file given by its path, such as an image, is streamed from there, and may be asked for in parts.
+        """
         self._files.publish(device, root, files)
 
     def script(
@@ -209,7 +249,7 @@ class Lab:
         return self._ports[service]
 
     def _run(self, sockets: Sockets, ready: Future[None]) -> None:
-        asyncio.run(self._supervise(sockets, ready))
+        uvloop.run(self._supervise(sockets, ready))
 
     async def _supervise(self, sockets: Sockets, ready: Future[None]) -> None:
         """Let no fault end the thread unheard: one before `ready` goes to who starts the lab, a later one is an event."""
@@ -225,12 +265,15 @@ class Lab:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(self._note_fault)
         http = HttpServer(Routes(self._scep, self._files), self.events)
-        await http.start(sockets["http"])
-        if self._tls_ports:
-            await self._tls.start(
-                {service: sockets[_over_tls(service)] for service in self._tls_ports},
-                Credentials(self._authority, self._hosts, self._dns_names),
-            )
+        await http.start(())
+        await self._tls.start(
+            {services: sockets[_over_tls(services)] for services in self._tls_ports},
+            Credentials(self._authority, self._hosts, self._dns_names),
+        )
+        self._doors = Doors(self._hosts, lambda: Doorway(http.speaker, self._tls.taker(SCEP), self.events))
+        quick = QuickFiles(self._files, self.events)
+        doorway = Doorway(http.speaker, self._tls.taker(SCEP), self.events, quick=(quick.take, http.take))
+        doorway.start(sockets["http"])
         datagrams = [(self._sntp, sock) for sock in sockets.get("sntp", ())]
         datagrams += [(self._syslog, sock) for sock in sockets.get("syslog", ())]
         udp = [(await self._loop.create_datagram_endpoint(server, sock=sock))[0] for server, sock in datagrams]
@@ -238,11 +281,14 @@ class Lab:
         await self._stopping.wait()
         for transport in udp:
             transport.close()
+        await doorway.stop()
+        await self._doors.stop()
+        await quick.stop()
         await self._tls.stop()
         await http.stop()
 
     def _sntp(self) -> asyncio.DatagramProtocol:
-        return SntpServer(self.events, self.roster)
+        return SntpServer(self.events, self.roster, self.time_told)
 
     def _syslog(self) -> asyncio.DatagramProtocol:
         return SyslogServer(self.events, self.roster)
@@ -261,8 +307,8 @@ def _bind_all(service: str, hosts: Sequence[str], port: int) -> Iterator[socket.
         yield sock
 
 
-def _over_tls(service: str) -> str:
-    return f"{service} over TLS"
+def _over_tls(services: Sequence[str]) -> str:
+    return f"{' and '.join(services)} over TLS"
 
 
 def _bind(service: str, host: str, port: int) -> socket.socket:
@@ -274,7 +320,7 @@ def _bind(service: str, host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         if kind == socket.SOCK_STREAM:
-            sock.listen(128)
+            sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError as error:
         sock.close()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC
 from io import FileIO
 from pathlib import Path
 
+from hil.frozen import frozen
 from hil.scep.ca import LedgerEntry
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
-@dataclass(frozen=True)
+
+@frozen
 class LedgerLine:
     """One answer of the CA that stands behind a device's slot."""
 
@@ -58,7 +61,7 @@ class Ledger:
         with self._lock:
             self._lines.append(line)
             if self._file is None:
-                self._file = self._path.open("ab", buffering=0)
+                self._file = FileIO(self._path, "ab", opener=_private)
             self._file.write(_text(line).encode())
 
     def close(self) -> None:
@@ -76,10 +79,15 @@ class Ledger:
             )
 
 
+def _private(path: str, flags: int) -> int:
+    """Who may read what a CA answered is its owner."""
+    return os.open(path, flags, 0o600)
+
+
 def write_ledger(lines: Iterable[LedgerLine], file: Path) -> None:
     """Write `lines` as JSON lines, in place of what the file held."""
     file.write_text("".join(map(_text, lines)), encoding="utf-8")
 
 
 def _text(line: LedgerLine) -> str:
-    return json.dumps(line.to_json(), ensure_ascii=False) + "\n"
+    return _ENCODER.encode(line.to_json()) + "\n"

@@ -114,7 +114,9 @@ class Relay:
     def __init__(self, script: Sequence[Answer], *, clock: Clock, speaker: Speaker | None = None) -> None:
         self._script = tuple(script) or (Issue(),)
         for answer in self._script:
-            _require_playable(answer, speaker)
+            if unplayable := why_unplayable(answer, speaks=speaker is not None):
+                problem, remedy = unplayable
+                raise Misuse(f"{answer!r} cannot be played before a real CA: {problem}", key="answers", remedy=remedy)
         if speaker is not None and algorithms.public_key_der(speaker[0]) != speaker[1].public_key_der:
             raise Misuse("the key is not the certificate's", key="speaker", remedy="give both of one pair")
         self._clock = clock
@@ -287,17 +289,15 @@ def refused(fault: UpstreamFault) -> HttpReply:
     return HttpReply(fault.status, "text/plain", f"{fault.problem}\n".encode(), fault=str(fault))
 
 
-def _require_playable(answer: Answer, speaker: Speaker | None) -> None:
+def why_unplayable(answer: Answer, *, speaks: bool = False) -> tuple[str, str] | None:
+    """Why `answer` cannot be played before a real CA, and what would do; None where it can. `speaks`: its key is at hand."""
     *around, inner = layers(answer)
     lies = {layer.lie for layer in around if isinstance(layer, Forge)}
     if isinstance(inner, Issue) and inner != Issue():
-        raise _unplayable(answer, "a real CA chooses validity and chain itself", "write Issue() without them")
+        return "a real CA chooses validity and chain itself", "write Issue() without them"
     if "certificate" in lies:
-        raise _unplayable(answer, "a certificate is forged with the key that issues", "play it before the bench's CA")
-    if speaker is None and (isinstance(inner, Pend | Reject) or lies - _STRANGERS):
-        remedy = "give as speaker the key and certificate with which that CA signs, or play it before the bench's CA"
-        raise _unplayable(answer, "needs the CA's signature", remedy)
-
-
-def _unplayable(answer: Answer, problem: str, remedy: str) -> Misuse:
-    return Misuse(f"{answer!r} cannot be played before a real CA: {problem}", key="answers", remedy=remedy)
+        return "a certificate is forged with the key that issues", "play it before the bench's CA"
+    if not speaks and (isinstance(inner, Pend | Reject) or lies - _STRANGERS):
+        remedy = "give the key and the certificate with which that CA signs, or play it before the bench's CA"
+        return "needs the CA's signature", remedy
+    return None

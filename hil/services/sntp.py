@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from hil.evidence import EventName
@@ -34,12 +34,28 @@ def sntp_answer(request: bytes, received: datetime, sent: datetime) -> bytes | N
     return _HEADER.pack(version << 3 | _SERVER, 1, poll, _PRECISION, 0, 0, b"LOCL", now, transmit, ntp_timestamp(received), now)
 
 
-class SntpServer(asyncio.DatagramProtocol):
-    """Answers on one UDP socket in the time of whoever asks."""
+class TimeTold:
+    """What time each device is told: how far ahead of its bench's, None where it is told none."""
 
-    def __init__(self, events: EventStream, roster: Roster) -> None:
+    def __init__(self) -> None:
+        self._ahead: dict[str, timedelta | None] = {}
+
+    def ahead_of(self, device: str | None) -> timedelta | None:
+        """How far ahead of the time it lives in `device` is told to be, None where it gets no answer."""
+        return self._ahead.get(device, timedelta()) if device else timedelta()
+
+    def shift(self, device: str, ahead: float | None) -> None:
+        """From now on tell `device` a time that is `ahead` phone seconds ahead, or none."""
+        self._ahead[device] = None if ahead is None else timedelta(seconds=ahead)
+
+
+class SntpServer(asyncio.DatagramProtocol):
+    """Answers on one UDP socket in the time of whoever asks, or in that which it shall be told."""
+
+    def __init__(self, events: EventStream, roster: Roster, told: TimeTold) -> None:
         self._events = events
         self._roster = roster
+        self._told = told
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,14 +64,19 @@ class SntpServer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         device = self._roster.resident(addr[0])
         clock = self._events.clock_of(device)
-        received = clock.now()
-        answer = sntp_answer(data, received, clock.now())
         client = f"{addr[0]}:{addr[1]}"
+        ahead = self._told.ahead_of(device)
+        if ahead is None:
+            self._events.publish(EventName.TIME_WITHHELD, device=device, client=client)
+            return
+        received = clock.now() + ahead
+        answer = sntp_answer(data, received, clock.now() + ahead)
         if answer is None or self._transport is None:
             self._events.publish(EventName.STRAY, client=client, reason="not an SNTP client's packet", size=len(data))
             return
         self._transport.sendto(answer, addr)
-        self._events.publish(EventName.TIME_SERVED, device=device, client=client, told=received.isoformat())
+        port = self._transport.get_extra_info("sockname")[1]
+        self._events.publish(EventName.TIME_SERVED, device=device, client=client, port=port, told=received.isoformat())
 
     def error_received(self, exc: Exception) -> None:
         self._events.publish(EventName.FAULT, text=f"SNTP: {exc}")

@@ -10,18 +10,18 @@ import struct
 import termios
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from email.utils import formatdate
 from http.client import responses
 
+from hil.frozen import frozen
 from hil.scenario import Answer, Drip, Garbage, HttpError, Redirect, Reset, Silence, Truncate, WrongLength, layers
-from hil.services.web import Reply
+from hil.services.web import Reply, answer_head
 
 _BLOCK = 65_536
 _ACKNOWLEDGED_EVERY = 0.002
 """Real seconds between looks whether the client's kernel has taken what was sent."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Course:
     """An HTTP answer under way.
 
@@ -57,22 +57,17 @@ class Course:
     @property
     def head(self) -> bytes:
         """Status line and header fields, those that every answer of the bench has."""
-        lines = [
-            f"HTTP/1.1 {self.status} {responses.get(self.status, 'Unknown')}",
-            f"Content-Type: {self.content_type}",
-            f"Content-Length: {self.length}",
-        ]
-        lines += [f"{name}: {value}" for name, value in self.fields]
-        own = {"Server": "j100-hil", "Date": formatdate(usegmt=True)}
-        given = {name.lower() for name, _ in self.fields}
-        lines += [f"{name}: {value}" for name, value in own.items() if name.lower() not in given]
-        return "\r\n".join((*lines, "Connection: close", "", "")).encode()
+        return answer_head(self.status, self.content_type, self.length, self.fields)
 
     def pieces(self) -> Iterator[bytes]:
-        """What leaves, piece by piece, with never more than a block of it in memory."""
+        """What leaves, piece by piece, with never more than a block of it in memory; at once where it is no more than that."""
         if self.leaves is None:
             return
-        yield from _cut(self.head, self.piece)
+        head = self.head
+        if self.piece == _BLOCK and len(head) + self.leaves <= _BLOCK:
+            yield head + self.block[: self.leaves]
+            return
+        yield from _cut(head, self.piece)
         left = self.leaves
         while left > 0:
             part = self.block[:left]
@@ -146,38 +141,32 @@ class Delivery:
         """Whether the client could have the whole answer."""
         return self.ended and self.course.is_whole
 
-    async def play(self, transport: asyncio.Transport | None, *, rate: float, patience: float) -> None:
-        """Play the course on a connection that the caller closes after.
+    async def play(self, sock: socket.socket | None, *, rate: float, patience: float) -> None:
+        """Play the course on a connection that the caller closes after, its socket not blocking; None where the client has left.
 
         `rate` is phone seconds in one real second. A client that takes nothing for `patience` real
         seconds is given up and reset; one that leaves ends the course.
         """
-        if transport is None or transport.is_closing():
+        if sock is None:
             self.client_left = True
             return
-        # From here on this socket is read and written here alone; the transport's buffers would hide when octets leave.
-        transport.pause_reading()
-        with transport.get_extra_info("socket").dup() as sock:
-            sock.setblocking(False)
-            try:
-                await self._send(sock, rate, patience)
-                await self._hold(sock, rate)
-                self.ended = True
-            except TimeoutError:
-                pass  # `ended` tells
-            except ConnectionError:
-                self.client_left = True
-            if self.course.resets or not self.ended:
-                # Closing becomes a reset (socket(7), SO_LINGER).
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        try:
+            await self._send(sock, rate, patience)
+            await self._hold(sock, rate)
+            self.ended = True
+        except TimeoutError:
+            pass  # `ended` tells
+        except ConnectionError:
+            self.client_left = True
+        if self.course.resets or not self.ended:
+            # Closing becomes a reset (socket(7), SO_LINGER).
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def _send(self, sock: socket.socket, rate: float, patience: float) -> None:
-        loop = asyncio.get_running_loop()
         for piece in self.course.pieces():
             if self.octets and self.course.every:
                 await asyncio.sleep(self.course.every / rate)
-            async with asyncio.timeout(patience):
-                await loop.sock_sendall(sock, piece)
+            await _send_all(sock, piece, patience)
             self.octets += len(piece)
         if self.course.resets and self.octets:
             # A reset takes back what the client's kernel has not taken yet.
@@ -196,6 +185,17 @@ class Delivery:
         except TimeoutError:
             return
         self.client_left = True
+
+
+async def _send_all(sock: socket.socket, octets: bytes, patience: float) -> None:
+    """Send what the kernel takes at once, most often all, and the rest as the client takes it."""
+    try:
+        sent = sock.send(octets)
+    except BlockingIOError:
+        sent = 0
+    if sent < len(octets):
+        async with asyncio.timeout(patience):
+            await asyncio.get_running_loop().sock_sendall(sock, octets[sent:])
 
 
 def _unacknowledged(sock: socket.socket) -> int:

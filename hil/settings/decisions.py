@@ -20,5 +20,6 @@ class Decision(Enum):
     DN_PARTS = "MYCERTDN needs TYPE=value between slashes, with a known type or an OID, and a country of two letters"
     COMMON_NAME_LAST = "the common name follows the parts of MYCERTDN in the subject"
     SERVICE_NAMES = "both spellings of a service in SCEP_USAGE are taken, with or without blanks after commas"
+    FORCED_HTTPS_KEEPS_PORT = "where SCEP_ENTITY_CLASS forces MYCERTURL to https, all behind the scheme stays, the port too"
     OTHER_MACROS = "a macro that its place does not know stays in the text as it is"
     SAME_FILE_AGAIN = "a GET of a file that led here, and a jump taken twice, would never end: reading stops there"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from hil.errors import without_userinfo
 from hil.identity import Firmware, Identity
 from hil.secret import Secret
 from hil.settings.catalog import CATALOG, PROFILE_PARAMETERS, SLOTS, for_slot
@@ -36,8 +37,8 @@ def explanation(
 
 
 def shown_value(parameter: Parameter, value: str) -> str:
-    """The value as it may be shown: of a secret its length, unless it is null or a macro alone, which tells nothing."""
-    return repr(Secret(value)) if parameter.secret and value not in _BARE_MACROS else value
+    """The value as it may be shown: a secret only where it is null or a macro alone, a URL without user and password."""
+    return repr(Secret(value)) if parameter.secret and value not in _BARE_MACROS else without_userinfo(value)
 
 
 def remarks(interpretation: Interpretation, identity: Identity) -> tuple[str, ...]:
@@ -94,7 +95,7 @@ def _parameter(parameter: Parameter, interpretation: Interpretation) -> dict[str
 def _profile(profile: Profile) -> dict[str, Any]:
     return {
         "slot": profile.slot,
-        "url": profile.url,
+        "url": without_userinfo(profile.url),
         "key_bits": profile.key_bits,
         "subject": [list(part) for part in profile.subject],
         "common_name": profile.common_name,

@@ -84,13 +84,15 @@ def interpret(
     *,
     firmware: Firmware | None = None,
     group: int = 0,
+    hardware: int | None = None,
 ) -> Interpretation:
     """Read the file `start` and what it GETs as the phone `identity` of `group` would.
 
     `fetch` gives a file's bytes, or None where the server has none. Without a firmware the newest
-    documents hold. Any bytes are a file: nothing is raised but what `fetch` raises.
+    documents hold; without a `hardware` version a condition on it is ignored. Any bytes are a file: nothing is raised but
+    what `fetch` raises.
     """
-    reading = _Reading(fetch, identity, firmware, group)
+    reading = _Reading(fetch, identity, firmware, group, hardware)
     document = reading.ask(start)
     while document is not None:
         document = reading.play(document)
@@ -115,7 +117,14 @@ def _labels(document: Document) -> dict[str, int]:
 class _Reading:
     """The state of one reading."""
 
-    def __init__(self, fetch: Callable[[str], bytes | None], identity: Identity, firmware: Firmware | None, group: int) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[str], bytes | None],
+        identity: Identity,
+        firmware: Firmware | None,
+        group: int,
+        hardware: int | None,
+    ) -> None:
         self.settings: dict[str, Setting] = {}
         self.ignored: list[Ignored] = []
         self.files: list[str] = []
@@ -131,6 +140,8 @@ class _Reading:
         }
         if firmware is not None:
             self._testable["APPNAME_IN_USE"] = firmware.text
+        if hardware is not None:
+            self._testable["HWVERS"] = str(hardware)
 
     def ask(self, name: str) -> Document | None:
         self.files.append(name)

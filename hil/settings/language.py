@@ -92,13 +92,24 @@ class Document:
 
 def printable(text: str) -> str:
     """A line's text as it may be shown: what follows the name of a password left out, odd bytes and characters escaped."""
-    name = _SECRET_NAME.search(text) or _SECRET_SECOND.match(text)
-    if name is not None and text[name.end() :].strip():
-        text = text[: name.end()] + " <secret>"
+    if password_in(text):
+        text = text[: _secret_name(text)] + " <secret>"
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def password_in(text: str) -> str:
+    """What follows the name of a password in a line, live or not, as it stands there; empty where nothing does."""
+    end = _secret_name(text)
+    return "" if end is None else text[end:].strip()
+
+
+def _secret_name(text: str) -> int | None:
+    """Where the name of a password ends."""
+    name = _SECRET_NAME.search(text) or _SECRET_SECOND.match(text)
+    return None if name is None else name.end()
 
 
 def parse(data: bytes, name: str) -> Document:

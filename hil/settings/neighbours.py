@@ -7,8 +7,8 @@ from typing import Final
 
 from hil.identity import Firmware, MacroPlace
 from hil.settings.parameter import Parameter
-from hil.settings.rules import time_offset, without_blanks
-from hil.settings.sources import FIELD, SSON_PAGE, TEMPLATE
+from hil.settings.rules import clock_change, time_offset, without_blanks
+from hil.settings.sources import DIRECTORY_PAGE, FIELD, SSON_PAGE, TEMPLATE
 
 _SYSLOG_SINCE: Final = Firmware("4.0.4.0")
 _OFF_ON: Final = {"0": "off", "1": "on"}
@@ -22,8 +22,8 @@ def _choice(
     return Parameter(name, name, None, "choice", default, meaning, source, choices=choices, since=since)
 
 
-def _number(name: str, default: str, low: int, high: int, meaning: str) -> Parameter:
-    return Parameter(name, name, None, "number", default, meaning, TEMPLATE, low=low, high=high)
+def _number(name: str, default: str, low: int, high: int, meaning: str, source: str = TEMPLATE) -> Parameter:
+    return Parameter(name, name, None, "number", default, meaning, source, low=low, high=high)
 
 
 def _list(name: str, default: str, meaning: str, source: str = TEMPLATE) -> Parameter:
@@ -32,6 +32,10 @@ def _list(name: str, default: str, meaning: str, source: str = TEMPLATE) -> Para
 
 def _text(name: str, meaning: str, source: str = TEMPLATE, *, default: str = "", max_length: int = 255) -> Parameter:
     return Parameter(name, name, None, "text", default, meaning, source, max_length=max_length, valid=without_blanks)
+
+
+def _clock_change(name: str, default: str, meaning: str) -> Parameter:
+    return Parameter(name, name, None, "text", default, meaning, f"{TEMPLATE}; {FIELD}", valid=clock_change)
 
 
 def _directory(name: str, meaning: str) -> Parameter:
@@ -50,6 +54,8 @@ NEIGHBOURS: Final = (
         "DELETE_DES_CERT", "0", {"0": "keep", "1": "delete"}, "whether the certificate got by device enrolment is deleted",
         since=Firmware("4.0.13.0"),
     ),
+    _choice("ENABLE_AVAYA_ENVIRONMENT", "1", {"0": "a third party's", "1": "Avaya Aura"}, "whose servers the phone works with"),
+    _choice("ENABLE_3PCC_ENVIRONMENT", "1", _OFF_ON, "whether a third party controls the calls"),
     _choice("FIPS_ENABLED", "0", {"0": "any algorithm", "1": "FIPS-approved ones alone; SCEPENCALG must be 1"}, "FIPS mode"),
     _list("TRUSTCERTS", "", "PEM files or URLs of the certificates that the phone trusts"),
     _number("MAX_TRUSTCERTS", "6", 1, 10, "how many trusted certificates are kept"),
@@ -74,6 +80,8 @@ NEIGHBOURS: Final = (
     _number("SNTP_SYNC_INTERVAL", "1440", 60, 2880, "minutes between questions for the time"),
     Parameter("GMTOFFSET", "GMTOFFSET", None, "text", "0:00", "offset from GMT, hours and minutes", TEMPLATE, valid=time_offset),
     _number("DSTOFFSET", "1", 0, 2, "hours added in daylight saving time"),
+    _clock_change("DSTSTART", "2SunMar2L", "when daylight saving time begins"),
+    _clock_change("DSTSTOP", "1SunNov2L", "when daylight saving time ends"),
     _choice("SYSLOG_ENABLED", "0", _OFF_ON, "whether syslog is sent", since=_SYSLOG_SINCE),
     _choice("SYSLOG_LEVEL", "0", _SEVERITIES, "least severe level that is sent", since=_SYSLOG_SINCE),
     _text("LOGSRVR", "syslog server, host or host:port"),
@@ -87,5 +95,33 @@ NEIGHBOURS: Final = (
         max_length=32, secret=True,
     ),
     _list("SNMPADD", "", "addresses from which SNMP is answered"),
+    _list("SIP_CONTROLLER_LIST", "", "SIP servers, each host:port;transport=tls"),
+    _text("FORCE_SIP_EXTENSION", "extension that registers without a person logging in"),
+    _text("SIPDOMAIN", "SIP domain; without one it is the server's host"),
+    _number("REGISTERWAIT", "900", 30, 86400, "seconds between registrations; the range is inferred"),
+    _choice("DIRENABLED_PLATFORM", "0", _OFF_ON, "whether the LDAP directory is used", DIRECTORY_PAGE),
+    _text("DIRSRVR", "LDAP server", DIRECTORY_PAGE),
+    _number("DIRSRVRPRT", "389", 0, 65535, "TCP port of the LDAP server", DIRECTORY_PAGE),
+    _choice(
+        "DIRSECURE", "0", {"0": "TCP", "1": "TLS begun on a plain connection", "2": "TLS from the start"},
+        "how the LDAP server is spoken to; that 1 and 2 differ so is inferred", DIRECTORY_PAGE,
+    ),
+    _text("DIRTOPDN", "where in the LDAP directory a search begins", DIRECTORY_PAGE),
+    _list("TPSLIST", "", "trusted push servers; without one there is no push"),
+    _list("SUBSCRIBELIST", "", "URLs at which the phone subscribes to push; of H.323 firmware, for SIP inferred"),
+    _number("3PCC_SERVER_MODE", "0", 0, 9, "whose SIP server it is: 1 BroadSoft, 5 RingCentral"),
+    _choice(
+        "CONFIG_SERVER_SECURE_MODE", "1", {"0": "HTTP", "1": "HTTPS", "2": "HTTPS where SIP uses TLS"}, "how PPM is spoken to",
+    ),
+    _choice(
+        "DOT1XSTAT", "0", {"0": "no supplicant", "1": "answers unicast EAPOL", "2": "answers multicast EAPOL too"},
+        "whether the phone authenticates to its port by 802.1X",
+    ),
+    _choice("DOT1XEAPS", "MD5", {"MD5": "password", "TLS": "certificate", "PEAP": "MSCHAPv2"}, "EAP method of 802.1X"),
+    Parameter(
+        "FORCE_DOT1XID_TLS", "FORCE_DOT1XID_TLS", None, "text", "$MACADDR", "name presented by EAP-TLS", TEMPLATE,
+        max_length=64, macros=MacroPlace.DOT1X, since=Firmware("4.0.13.0"),
+    ),
+    _text("XSI_URL", "URL of BroadSoft's Xtended Services Interface"),
 )  # fmt: skip
 """Neighbours of the profiles' parameters."""

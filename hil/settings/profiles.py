@@ -24,7 +24,9 @@ class Profile:
     `dn` holds the parts of MYCERTDN in their order and `subject` the same with the common name last
     (`Decision.COMMON_NAME_LAST`); both pair short names such as `OU` with values. `key_bits` is in
     bits, `renew_percent` a percentage of the validity. Without a challenge password `prompts_user`
-    holds: the phone then waits for a person.
+    holds: the phone then waits for a person. `entity_class` is empty unless it counts: outside an Aura
+    environment it is ignored, and within it `url` is https (Enhanced Enrollment page;
+    `Decision.FORCED_HTTPS_KEEPS_PORT`).
     """
 
     slot: int
@@ -39,6 +41,7 @@ class Profile:
     prompts_user: bool
     renew_percent: int
     usage: str
+    entity_class: str = ""
 
 
 def profiles(interpretation: Interpretation, identity: Identity) -> tuple[Profile, ...]:
@@ -65,6 +68,9 @@ def profile_of(values: Mapping[str, str], slot: int, identity: Identity) -> Prof
     url = value("MYCERTURL")
     if not url:
         return None
+    entity_class = value("SCEP_ENTITY_CLASS") if in_aura(values) else ""
+    if entity_class and url.lower().startswith("http://"):
+        url = f"https{url[len('http') :]}"
     common_name = expand(value("MYCERTCN"), identity, MacroPlace.CERTIFICATE)
     dn = read_dn(value("MYCERTDN"))
     password = expand(value("SCEPPASSWORD"), identity, MacroPlace.CERTIFICATE)
@@ -81,4 +87,16 @@ def profile_of(values: Mapping[str, str], slot: int, identity: Identity) -> Prof
         prompts_user=not password,
         renew_percent=int(value("MYCERTRENEW")),
         usage=value("SCEP_USAGE"),
+        entity_class=entity_class,
     )
+
+
+def in_aura(values: Mapping[str, str]) -> bool:
+    """Whether settings, by live name, put the phone into an Aura environment; by default it is in a third party's."""
+
+    def value(name: str) -> str:
+        parameter = CATALOG[name]
+        given = values.get(name)
+        return parameter.default if given is None or refusal(parameter, given) else given
+
+    return value("ENABLE_AVAYA_ENVIRONMENT") == "1" and value("ENABLE_3PCC_ENVIRONMENT") == "0"

@@ -11,6 +11,10 @@ SERVICES = frozenset({"SIP", "PROVISIONING", "8021X", "LDAP", "RINGCENTRAL", "PU
 _URL = re.compile(r"https?://(\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:/?#]+)(:[0-9]{1,5})?([/?#]\S*)?", re.IGNORECASE)
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,9})){1,20}")
 _TIME_OFFSET = re.compile(r"[+-]?[0-9]{1,2}(:[0-5][0-9])?")
+_CLOCK_CHANGE = re.compile(
+    r"([1-4L](Sun|Mon|Tue|Wed|Thu|Fri|Sat)|[1-9]|[12][0-9]|3[01])"
+    r"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)([0-9]|1[0-9]|2[0-3])[LU]"
+)
 
 
 class NotADn(ValueError):
@@ -61,10 +65,14 @@ def services(value: str) -> str | None:
     blanks after commas; all are taken (`Decision.SERVICE_NAMES`).
     """
     for item in value.split(","):
-        name = re.sub(r"[ .]", "", item).removeprefix("!").upper()
-        if name not in SERVICES:
+        if service_name(item) not in SERVICES:
             return f"{item.strip()!r} is none of the services {', '.join(sorted(SERVICES))}"
     return None
+
+
+def service_name(item: str) -> str:
+    """The service that an entry of a list names, excluded or not, as `SERVICES` has it if it is one."""
+    return re.sub(r"[ .]", "", item).removeprefix("!").upper()
 
 
 def without_blanks(value: str) -> str | None:
@@ -75,3 +83,11 @@ def without_blanks(value: str) -> str | None:
 def time_offset(value: str) -> str | None:
     """What is wrong with an offset such as `-5:00`, or None."""
     return None if _TIME_OFFSET.fullmatch(value) else "must be hours and minutes such as -5:00"
+
+
+def clock_change(value: str) -> str | None:
+    """What is wrong with a day on which the clock is changed, or None.
+
+    An ordinal and a weekday, or a day of the month, then month, hour, and L for local or U for universal time.
+    """
+    return None if _CLOCK_CHANGE.fullmatch(value) else "must be such as 2SunMar2L or 31Oct1U"

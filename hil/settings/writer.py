@@ -69,6 +69,28 @@ def upgrade_file(
     return _file(lines, then_get)
 
 
+def upgrade_file_by_hardware(model: str, told: Mapping[int, Mapping[str, str]]) -> bytes:
+    """An upgrade file that gives a model (`J189`) its parameters by version of its hardware, `$HWVERS`.
+
+    Hardware that is not among them has what the last has. Raises `Misuse` as `settings_file` does.
+    """
+    versions = sorted(told)
+    last = told[versions[-1]]
+    if all(told[version] == last for version in versions):
+        return upgrade_file(software={model: last})
+    labels: dict[int, str] = {}
+    for version in versions:
+        same = next((former for former in labels if told[former] == told[version]), None)
+        labels[version] = labels[same] if same is not None else f"{model}_SOFTWARE_{version}"
+    lines = [f"IF $MODEL4 SEQ {model} GOTO {model}_SOFTWARE", "GOTO SETTINGS", f"# {model}_SOFTWARE"]
+    lines += [f"IF $HWVERS SEQ {version} GOTO {label}" for version, label in labels.items()]
+    lines.append(f"GOTO {labels[versions[-1]]}")
+    for version, label in labels.items():
+        if f"# {label}" not in lines:
+            lines += [f"# {label}", *(_set(name, value, False, None) for name, value in told[version].items()), "GOTO SETTINGS"]
+    return _file([*lines, "# SETTINGS"], SETTINGS_FILE)
+
+
 def _file(lines: list[str], then_get: str | None) -> bytes:
     if then_get is not None:
         if not re.fullmatch(r'[^\s"]+', then_get) or not then_get.isascii() or not then_get.isprintable():

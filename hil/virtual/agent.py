@@ -1,4 +1,4 @@
-"""net-snmp's snmpd as the management agent of the virtual switch."""
+"""What the virtual switch is managed by: a program that listens, such as net-snmp's snmpd."""
 
 from __future__ import annotations
 
@@ -7,61 +7,89 @@ import os
 import shlex
 import subprocess
 import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 from hil.errors import LabFault
 from hil.virtual.namespaces import pid_outside, program
 from hil.virtual.port import ended
 
+USER = "hil"
+"""The switch's user of SNMPv3; community and both passphrases are one word."""
+
 _UP_WITHIN = 15.0
 
 
-class Agent:
-    """snmpd with its generated configuration, log and state in `folder`; listens on `address`:`port` of this network."""
+class Agent(ABC):
+    """A program with its configuration, log and state in `folder`; one kind knows how it is told, and when it listens."""
 
-    def __init__(self, folder: Path, address: str, port: int, community: str) -> None:
+    name: str
+    """What a fault calls it."""
+
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._address = address
-        self._port = port
-        self._community = community
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
-        """snmpd's process, if it was started."""
+        """The program's process, if it was started."""
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Start snmpd and return once it listens; `LabFault` with the end of its log if it does not."""
-        self._write_files()
-        with (self._folder / "snmpd.err").open("wb") as errors:
+        """Start the program and return once it listens; `LabFault` with the end of its log if it does not."""
+        command, more = self._prepare()
+        with (self._folder / f"{self.name}.err").open("wb") as errors:
             self._process = subprocess.Popen(
-                [program("snmpd"), "-f", "-C", "-c", "snmpd.conf", "-Lf", "snmpd.log"],
+                command,
                 cwd=self._folder,
-                env={
-                    **os.environ,
-                    "SNMP_PERSISTENT_DIR": str(self._folder / "snmp"),
-                    "SNMPCONFPATH": str(self._folder),
-                    "MIBS": "",
-                },
+                env={**os.environ, **more},
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
             )
-        (self._folder / "snmpd.pid").write_text(f"{pid_outside(self._process.pid)}\n")
+        (self._folder / f"{self.name}.pid").write_text(f"{pid_outside(self._process.pid)}\n")
         deadline = asyncio.get_running_loop().time() + _UP_WITHIN
         while not self._listens():
             if self._process.poll() is not None or asyncio.get_running_loop().time() > deadline:
-                log = "".join(path.read_text(errors="replace")[-500:] for path in sorted(self._folder.glob("snmpd.[el]*")))
-                raise LabFault("the virtual switch's snmpd does not start", tried="start snmpd", seen=log.strip())
+                logs = sorted(self._folder.glob(f"{self.name}.[el]*"))
+                log = "".join(path.read_text(errors="replace")[-500:] for path in logs)
+                raise LabFault(f"the virtual switch's {self.name} does not start", tried=f"start {self.name}", seen=log.strip())
             await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
-        """Kill snmpd; nothing happens if it does not run."""
+        """Kill the program; nothing happens if it does not run."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             await ended(process)
+
+    @abstractmethod
+    def _prepare(self) -> tuple[list[str], dict[str, str]]:
+        """Write its files; its command line, and what is more in its environment."""
+
+    @abstractmethod
+    def _listens(self) -> bool:
+        """Whether it can be spoken to."""
+
+
+class SnmpAgent(Agent):
+    """snmpd, which listens on `address`:`port` of this network; of the subtrees `roots` it asks the switch."""
+
+    name = "snmpd"
+
+    def __init__(self, folder: Path, address: str, port: int, community: str, roots: Sequence[Sequence[int]]) -> None:
+        super().__init__(folder)
+        self._address = address
+        self._port = port
+        self._community = community
+        self._roots = roots
+
+    def _prepare(self) -> tuple[list[str], dict[str, str]]:
+        self._write_files()
+        persistent = str(self._folder / "snmp")
+        more = {"SNMP_PERSISTENT_DIR": persistent, "SNMPCONFPATH": str(self._folder), "MIBS": ""}
+        return [program("snmpd"), "-f", "-C", "-c", "snmpd.conf", "-Lf", "snmpd.log"], more
 
     def _listens(self) -> bool:
         wanted = f":{self._port:04X}"
@@ -69,15 +97,18 @@ class Agent:
         return any(row.split()[1].endswith(wanted) for row in rows)
 
     def _write_files(self) -> None:
-        helper = [sys.executable, "-P", "-S", "-m", "hil.virtual.poe_agent"]
+        helper = [sys.executable, "-P", "-S", "-m", "hil.virtual.mib_agent"]
         # snmpd splits a command at blanks, so the paths, which may hold some, stand in a script named without any
-        _write(self._folder / "poe_agent.sh", f"exec {shlex.join(helper)}\n")
+        _write(self._folder / "mib_agent.sh", f"exec {shlex.join(helper)}\n")
         lines = (
             f"agentaddress udp:{self._address}:{self._port}",
             f"rwcommunity {self._community}",
+            f"createUser {USER} SHA-256 {self._community} AES {self._community}",
+            f"rwuser {USER} priv",
             "sysdescr Virtual PoE switch of j100-hil",
             "sysname virtual-switch",
-            "pass_persist .1.3.6.1.2.1.105 /bin/sh poe_agent.sh",
+            # before snmpd's own answers, which would tell of this kernel's interfaces and not of the switch's ports
+            *(f"pass_persist -p 50 .{'.'.join(map(str, root))} /bin/sh mib_agent.sh" for root in self._roots),
         )
         _write(self._folder / "snmpd.conf", "\n".join(lines) + "\n")
 

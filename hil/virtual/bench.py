@@ -1,4 +1,4 @@
-"""The virtual bench: real packets between network namespaces, a real SNMP agent, phones that lose their power.
+"""The virtual bench: real packets between network namespaces, a switch with a real management, phones that lose their power.
 
 The process that opens it becomes the bench's PC. Everything else is started by the virtual switch, a
 process of its own that ends, with all it started, when this one does.
@@ -8,31 +8,37 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import select
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hil.bench.claim import Use
 from hil.bench.outlets import Outlets
 from hil.bench.power import PowerPort
 from hil.bench.power.journal import PortOff
-from hil.bench.power.snmp import SnmpOutlet, SnmpSettings, read_secret
-from hil.bench.state import make_private
+from hil.bench.secrets import read_secret
+from hil.bench.state import RADIUS_SECRET, make_private, standing_secret
+from hil.bench.tables import Tables
 from hil.bench.testbed import Phone, Testbed
 from hil.clock import ScaledClock
 from hil.errors import LabFault, Misuse
+from hil.virtual.authenticator import RadiusConfig
 from hil.virtual.clock import PhoneClock
 from hil.virtual.namespaces import become_bench_pc, drop_link, init_of_fresh_pid_namespace, ip, program
+from hil.virtual.offer import Offer, offer_of
 from hil.virtual.port import PortConfig
 from hil.virtual.switch import Misbehaviour, SwitchConfig
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ANSWER_WITHIN = 60.0
+_LLDP_EVERY = 30.0
+"""Seconds, as IEEE 802.1AB recommends, in the time of the phones: they are switched off before real ones have passed."""
 
 Program = Callable[[Phone, Path, float], Sequence[str]]
 
@@ -55,14 +61,26 @@ def phone_program(phone: Phone, flash: Path, rate: float) -> list[str]:
 
 
 class VirtualBench:
-    """A `Bench` without hardware. `program` is what runs as a phone, in a network of its own where `eth0` is up."""
+    """A `Bench` without hardware. `program` is what runs as a phone, in a network of its own where `eth0` is up.
 
-    def __init__(self, testbed: Testbed, *, program: Program = phone_program) -> None:
+    Whatever it is used for, it is one's own as a whole: its switch is made when it is opened. `cables` is for wrong ones:
+    whose outlet a phone really hangs on, by the names of both.
+    """
+
+    def __init__(
+        self,
+        testbed: Testbed,
+        use: Use | None = None,
+        *,
+        program: Program = phone_program,
+        cables: Mapping[str, str] | None = None,
+    ) -> None:
         self.testbed = testbed
         self.clock = ScaledClock(testbed.rate)
         self._clocks: dict[str, PhoneClock] = {}
         self._program = program
-        self._outlets = Outlets(testbed)
+        self._cables = cables or {}
+        self._outlets = Outlets(testbed, replace(use or Use(), whole=True))
         self._process: subprocess.Popen[bytes] | None = None
         self._channel = threading.Lock()
 
@@ -76,20 +94,22 @@ class VirtualBench:
 
     def open(self) -> None:
         """Also moves this process into the bench's network; see `hil.virtual.namespaces.become_bench_pc`."""
-        settings = self._settings()
-        for name in ("ip", "unshare", "snmpd"):
+        word_file = self.state / "community"
+        offer = offer_of(self.testbed, word_file)
+        for name in ("ip", "bridge", "unshare", *(["snmpd"] if offer.snmp_port else [])):
             program(name)
         self._outlets.take()
         try:
             become_bench_pc()
-            community_file = self._community_file()
-            self._start_switch(self._config(settings, community_file))
+            word = read_secret(standing_secret(word_file), named_by="the virtual bench")
+            config = self._config(offer, word_file)
+            self._start_switch(config)
             network = self.testbed.network
             ip(
                 f"address add {network.address}/{network.prefix} dev {network.interface}",
                 f"link set {network.interface} up gso_max_segs 1",
             )
-            self._outlets.connect(read_secret(community_file, named_by="the virtual bench"))
+            self._outlets.connect(word=word, folder=Path(config.folder))
         except BaseException:
             self.close()
             raise
@@ -106,8 +126,19 @@ class VirtualBench:
     def power(self, phone: str) -> PowerPort:
         return self._outlets.port(phone)
 
+    def tables(self) -> Tables:
+        return self._outlets.tables()
+
     def recover(self) -> tuple[PortOff, ...]:
+        for phone in self.testbed.phones:
+            self._ask("guard", (phone.name, False))
         return self._outlets.recover()
+
+    def require_8021x(self, phone: str, required: bool) -> None:
+        name = self.testbed.phone(phone).name
+        fault = self._ask("guard", (name, required))
+        if fault is not None:
+            raise LabFault("the port cannot ask for 802.1X", bench=self.testbed.name, phone=name, seen=str(fault))
 
     def clock_of(self, phone: str, /) -> PhoneClock:
         if phone not in self._clocks:
@@ -124,15 +155,15 @@ class VirtualBench:
         self._ask("misbehave", how.value)
 
     def stop_agent(self) -> None:
-        """Kill the switch's snmpd; its ports keep their state."""
+        """Kill what the switch is managed by; its ports keep their state."""
         self._ask("agent", "stop")
 
     def start_agent(self) -> None:
-        """Start the switch's snmpd again."""
+        """Start it again."""
         self._ask("agent", "start")
 
     def pids(self) -> dict[str, int | None]:
-        """First process of each phone by its name (None without power), and `snmpd`, as this process sees them."""
+        """First process of each phone (None without power), and `snmpd` or `command-line`, as this process sees them."""
         answer = self._ask("pids", None)
         return {str(name): pid for name, pid in answer.items()}
 
@@ -143,41 +174,36 @@ class VirtualBench:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _settings(self) -> SnmpSettings:
-        power = self.testbed.power
-        if not isinstance(power, SnmpSettings):
-            file = self.testbed.file
-            raise Misuse(f"a virtual switch is not switched by {power.kind}", file=file, key="power.kind", remedy="use snmp")
-        return power
-
-    def _community_file(self) -> Path:
-        """A community that exists on this machine only, made the first time."""
-        file = self.state / "community"
-        if not file.exists():
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-                stream.write(secrets.token_hex(16) + "\n")
-        return file
-
-    def _config(self, settings: SnmpSettings, community_file: Path) -> SwitchConfig:
+    def _config(self, offer: Offer, word_file: Path) -> SwitchConfig:
         ports = []
         for phone in self.testbed.phones:
-            if not isinstance(phone.power, SnmpOutlet):
-                raise TypeError(f"not an outlet of an SNMP switch: {phone.power!r}")
             flash = make_private(self.flash(phone.name))
             (flash.parent / "console.log").unlink(missing_ok=True)
             program = tuple(self._program(phone, flash, self.testbed.rate))
-            ports.append(PortConfig(phone.name, phone.power.group, phone.power.port, phone.mac, program, str(flash)))
+            ports.append(
+                PortConfig(phone.name, *offer.ports[self._cables.get(phone.name, phone.name)], phone.mac, program, str(flash))
+            )
         network = self.testbed.network
         return SwitchConfig(
             folder=str(make_private(self.state / "switch")),
             pc=os.getpid(),
             interface=network.interface,
-            address=settings.address,
+            address=offer.address,
             prefix=network.prefix,
-            snmp_port=settings.port,
-            community_file=str(community_file),
+            snmp_port=offer.snmp_port,
+            community_file=str(word_file),
             ports=tuple(ports),
+            command_line=offer.command_line,
+            radius=self._radius(),
+            lldp_interval=max(_LLDP_EVERY / self.testbed.rate, 1.0),
         )
+
+    def _radius(self) -> RadiusConfig | None:
+        network = self.testbed.network
+        if network.radius is None:
+            return None
+        program("hostapd")
+        return RadiusConfig(str(network.address), network.radius.port, str(standing_secret(self.state / RADIUS_SECRET)))
 
     def _start_switch(self, config: SwitchConfig) -> None:
         drop_link(config.interface)
@@ -195,7 +221,7 @@ class VirtualBench:
             )
         self._reply("ready")
 
-    def _ask(self, name: str, value: str | None) -> Any:
+    def _ask(self, name: str, value: str | tuple[str, bool] | None) -> Any:
         with self._channel:
             process = self._running()
             assert process.stdin is not None

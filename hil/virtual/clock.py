@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,13 +24,18 @@ class PhoneClock(ScaledClock):
             file.unlink(missing_ok=True)
 
     def idle_until(self) -> datetime | None:
-        phone, here = self._phone_wakes(), self._wakes
+        phone, here = self._phone_wakes(), self._sharers_wake
         return None if phone is None or here is None else min(phone, here)
+
+    def power_is_off(self) -> None:
+        self._phone.unlink(missing_ok=True)
 
     def _phone_wakes(self) -> datetime | None:
         try:
             since, span = map(float, self._phone.read_text().split())
         except (FileNotFoundError, ValueError):
+            return None
+        if time.monotonic() - since < _STILL_HEARD:
             return None
         return self.at(self._real(since)) + timedelta(seconds=min(span, _FOR_EVER))
 
@@ -41,3 +47,5 @@ class PhoneClock(ScaledClock):
 
 
 _FOR_EVER = 3e9
+_STILL_HEARD = 0.03
+"""Real seconds for which what the phone said before it fell asleep may be on its way."""

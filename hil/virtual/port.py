@@ -3,6 +3,9 @@
 Power on: the phone's program starts as the first process of a namespace of its own, with nothing but
 its link and its flash folder. Power off: the kernel kills every process of the phone, whatever it is
 doing, and the link goes; only then does the port report that it delivers nothing.
+
+A guarded port asks for 802.1X: it is no part of the bridge, and answers nothing itself, until the
+authenticator on it lets the phone pass.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from hil.bench.tables import Neighbour
+from hil.virtual.authenticator import Authenticator
+from hil.virtual.lldp import LldpPort
 from hil.virtual.namespaces import CLONE_NEWNET, CLONE_NEWPID, drop_link, fresh, ip
 
 
@@ -44,18 +50,56 @@ class PortConfig:
 
     @property
     def link(self) -> str:
-        """The port's interface in the switch."""
-        return f"p{self.group}.{self.port}"[:15]
+        """The port's interface in the switch, which is there while the phone has power."""
+        return self._named("p")
+
+    @property
+    def bridge(self) -> str:
+        """The port's own bridge, which learns who is on it."""
+        return self._named("b")
+
+    @property
+    def uplink(self) -> tuple[str, str]:
+        """What joins that bridge and the switch's: its end there, and the switch's."""
+        return self._named("u"), self._named("d")
+
+    def _named(self, kind: str) -> str:
+        return f"{kind}{self.group}.{self.port}"[:15]
+
+
+Listen = Callable[[str], LldpPort]
+"""Puts LLDP on a link."""
+
+Post = Callable[[str, Callable[[bool], None], Callable[[str], None]], Authenticator]
+"""Puts an authenticator on a link, given whom to tell what it decides and why it failed."""
 
 
 class Port:
-    """One PSE port; `changed` is called when the admin state was set, before power follows it."""
+    """One PSE port; `changed` is called when its admin state or its guard was set, before power or bridge follow.
 
-    def __init__(self, config: PortConfig, *, admin: bool, changed: Callable[[], None]) -> None:
+    `post` puts the authenticator on its link; a switch that knows no RADIUS server has none. `listen` lets it speak LLDP.
+    """
+
+    def __init__(
+        self,
+        config: PortConfig,
+        *,
+        admin: bool,
+        guarded: bool,
+        changed: Callable[[], None],
+        listen: Listen,
+        post: Post | None = None,
+    ) -> None:
         self.config = config
         self.stuck = False
         self._admin = admin
+        self._guarded = guarded
         self._changed = changed
+        self._listen = listen
+        self._lldp: LldpPort | None = None
+        self._post = post
+        self._authenticator: Authenticator | None = None
+        self._guard_fault: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._wake = asyncio.Event()
         self._at_rest = asyncio.Event()
@@ -75,10 +119,32 @@ class Port:
         """The phone's first process."""
         return self._process.pid if self._process else None
 
+    @property
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """Who announces itself on the port."""
+        return self._lldp.neighbours if self._lldp else ()
+
     def set_admin(self, on: bool) -> None:
         self._admin = on
         self._changed()
         self.wake()
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the port asks for 802.1X."""
+        return self._guarded
+
+    def guard(self, on: bool) -> str | None:
+        """Ask for 802.1X from now on, or no more; why the port could not ask since it was last told, None where it could."""
+        if on and self._post is None:
+            return "the switch knows no RADIUS server"
+        fault, self._guard_fault = self._guard_fault, None
+        if on != self._guarded:
+            self._guarded = on
+            self._changed()
+            if self._process is not None:
+                self._connect()
+        return fault
 
     def wake(self) -> None:
         """Look again at what the port should do."""
@@ -126,13 +192,38 @@ class Port:
                     start_new_session=True,
                 )
         try:
-            ip(f"link set {config.link} master br0 up gso_max_segs 1")
+            ip(f"link set {config.link} up gso_max_segs 1")
+            self._lldp = self._listen(config.link)
+            self._connect()
         finally:
             os.close(network)  # held till now, since the link would be gone with a phone that ended at once
+
+    def _connect(self) -> None:
+        """Join the phone's link to the bridge, or set the guard before it."""
+        self._dismiss()
+        self._open(not self._guarded)
+        if self._guarded and self._post is not None:
+            self._authenticator = self._post(self.config.link, self._open, self._lose_guard)
+
+    def _open(self, opened: bool) -> None:
+        ip(f"link set {self.config.link} {f'master {self.config.bridge} arp on' if opened else 'nomaster arp off'}")
+
+    def _lose_guard(self, reason: str) -> None:
+        self._guard_fault = reason
+        self._open(False)
+
+    def _dismiss(self) -> None:
+        authenticator, self._authenticator = self._authenticator, None
+        if authenticator is not None:
+            authenticator.stop()
 
     async def _power_off(self, process: subprocess.Popen[bytes]) -> None:
         process.kill()
         await ended(process)
+        self._dismiss()
+        lldp, self._lldp = self._lldp, None
+        if lldp is not None:
+            lldp.stop()
         drop_link(self.config.link)
         self._process = None
 

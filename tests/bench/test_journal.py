@@ -91,14 +91,29 @@ def test_recovery_tries_every_port_and_then_tells_of_the_first_fault(journal: Jo
             raise Misuse("has no phone 'gone'")
         return JournaledPort({"good": good, "bad": bad}[phone], journal, phone)
 
-    with pytest.raises(PowerRefused, match="jammed"):
+    with pytest.raises(LabFault, match=r"plugged in.*power-journal\.json.*phone bad.*port bad.*jammed"):
         recover(journal, port_of)
     assert good.delivering()
     assert {entry.phone for entry in journal.pending()} == {"bad", "gone"}
     bad.jammed = ""
-    with pytest.raises(LabFault, match=r"no longer in the testbed.*phone gone.*port gone"):
+    with pytest.raises(LabFault, match=r"no longer in the testbed.*power-journal\.json.*phone gone.*port gone"):
         recover(journal, port_of)
     assert {entry.phone for entry in journal.pending()} == {"gone"}
+
+
+def test_a_phone_of_which_nobody_knows_whose_it_is_keeps_no_other_dark(journal: Journal, tmp_path: Path) -> None:
+    relay = Relay(tmp_path / "relay")
+    for phone in ("unknown", "ours"):
+        journal.will_turn_off(phone, phone)
+
+    def free(phone: str) -> bool:
+        if phone == "unknown":
+            raise LabFault("labgrid's coordinator is away")
+        return True
+
+    with pytest.raises(LabFault, match="coordinator is away"):
+        recover(journal, lambda phone: JournaledPort(relay, journal, phone), free=free)
+    assert [entry.phone for entry in journal.pending()] == ["unknown"]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"off": [{}]}', '{"off": [{"phone": "a", "x": 1}]}', "\x00\x01"])

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hil.bench.power import Wiring
-from hil.bench.power.snmp import SnmpSettings, connect, read_secret
+from hil.bench.power.snmp import SnmpSettings, connect
+from hil.bench.secrets import read_secret
 from hil.clock import ManualClock
 from hil.errors import Misuse
 from hil.secret import Secret
@@ -16,7 +17,7 @@ WORD = "w0rd-of-the-switch"
 
 
 def wiring(folder: Path) -> Wiring:
-    return Wiring(ManualClock(), off_time=5, folder=str(folder), file=str(folder / "lab.yaml"))
+    return Wiring(ManualClock(), off_time=5, folder=str(folder), file=str(folder / "lab.yaml"), turns=folder)
 
 
 def settings(**more: str) -> SnmpSettings:

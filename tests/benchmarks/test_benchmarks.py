@@ -45,7 +45,9 @@ def test_each_benchmark_measures_both_sides(name: str, own_network: list[str]) -
 def test_a_benchmark_that_does_not_exist_is_named() -> None:
     done = run("speed")
     assert done.returncode == 2
-    assert done.stderr == "benchmark: NAME: no benchmark is called speed; one of ca-peer, ca-limit, decode, round-trip\n"
+    assert (
+        done.stderr == "benchmark: NAME: no benchmark is called speed; one of ca-peer, ca-limit, decode, round-trip, settings\n"
+    )
 
 
 @pytest.mark.parametrize(("less_is_better", "ratio"), [(False, 0.5), (True, 2.0)])

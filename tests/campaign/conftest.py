@@ -6,3 +6,4 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests share, which cannot import each other otherwise
+sys.path.insert(0, str(Path(__file__).parents[1] / "services"))  # for proxied

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from hil.errors import LabFault
 from hil.evidence import EventName
 from hil.identity import Identity
 from hil.services.events import EventStream
+from hil.services.sntp import TimeTold
 
 IDENTITY = Identity("J179", "c8:1f:ea:83:e8:5a", "19WZ1234567A")
 OWN_FILE = "/c81fea83e85a.txt"
@@ -37,6 +39,12 @@ class PlannedClock(ManualClock):
     def idle_until(self) -> datetime | None:
         """Nobody tells."""
         return None
+
+    def share(self, thread: threading.Thread) -> None:
+        """Nothing leaps, whoever shares it."""
+
+    def power_is_off(self) -> None:
+        """Nobody has told of plans."""
 
     def after(self, span: float, action: Callable[[], object]) -> None:
         """Let `action` happen once `span` phone seconds have passed."""
@@ -83,6 +91,7 @@ class Props:
     problems: list[tuple[str, ...]] = field(default_factory=list)
     """What the recorder says of each boot's recording."""
     reference_boots: Callable[[], object] = lambda: None
+    time_told: TimeTold = field(default_factory=TimeTold)
     on_boot: Callable[[int], object] = lambda _: None
 
     def __post_init__(self) -> None:
@@ -93,8 +102,27 @@ class Props:
         self.powered = False
         self.boots = 0
         parts: dict[str, Any] = {
-            "bench": SimpleNamespace(clock_of=lambda _: self.clock, testbed=SimpleNamespace(rate=self.rate)),
-            "lab": SimpleNamespace(events=self.events, publish=self._publish, script=self._script),
+            "bench": SimpleNamespace(
+                clock_of=lambda _: self.clock,
+                testbed=SimpleNamespace(rate=self.rate, at_once=None, longest_wait=None, asks_8021x=lambda _: True),
+            ),
+            "lab": SimpleNamespace(
+                events=self.events,
+                time_told=self.time_told,
+                publish=self._publish,
+                log_keys=lambda *_: nullcontext(),
+                hang_up=self._hang_up,
+                own_ports=self._own_ports,
+                refuse=lambda phone, *, refuses: self.done.append(f"{'refuse' if refuses else 'listen'} {phone}"),
+            ),
+            "cast": SimpleNamespace(
+                seat=self._seat,
+                role=lambda wanted: wanted,
+                set_new=lambda phone: self.done.append(f"new {phone}"),
+                external=False,
+                why_not_played=lambda _: None,
+                prepare=lambda *_: None,
+            ),
             "evidence": self.folder / "evidence",
             "times": self.times,
             "server_of_phones": Server("192.0.2.1", 80),
@@ -157,8 +185,15 @@ class Props:
         self.published[device] = files
         self.done.append(f"publish {device} {root}")
 
-    def _script(self, device: str, slot: int, answers: object = None) -> None:
-        self.done.append(f"script {device} {slot} {answers}")
+    def _hang_up(self, service: str, devices: Collection[str]) -> None:
+        self.done.append(f"hang up {service} {' '.join(devices)}")
+
+    def _own_ports(self, phone: str, slots: Collection[int]) -> dict[int, int]:
+        self.done.append(f"own ports {phone} {' '.join(map(str, slots))}".rstrip())
+        return {slot: 40_000 + slot for slot in slots}
+
+    def _seat(self, device: str, slot: int, *, answers: object, **_: object) -> None:
+        self.done.append(f"seat {device} {slot} {answers}")
 
     def _reference_boot(self) -> None:
         self.done.append("reference boots")

@@ -13,7 +13,7 @@ from stage_props import OWN_FILE, Props
 from hil.campaign.ends import Ended, Patience, answered, await_end, awaited_slots, deleted_slots
 from hil.campaign.plan import PlannedBoot
 from hil.evidence import EventName
-from hil.scenario import Issue, Pend, Reject, Scenario
+from hil.scenario import HttpError, Issue, Pend, Reject, Scenario
 
 
 class Wait:
@@ -192,12 +192,21 @@ def test_events_before_the_power_came_on_do_not_count(boot: Wait) -> None:
         (Scenario(ca=(Pend(3),)), frozenset(), set()),
         (Scenario(ca=(Pend(3), Issue())), frozenset(), {2}),
         (Scenario(ca=(Reject(),)), frozenset(), {2}),
+        (Scenario(ca=(HttpError(),)), frozenset(), set()),
+        (Scenario(ca=(Issue(), HttpError())), frozenset(), {2}),
+        (Scenario((("DELETE_MY_CERT", "1"),)), frozenset(), set()),
     ],
 )
 def test_a_slot_is_awaited_if_it_can_be_answered(scenario: Scenario, held: frozenset[int], awaited: set[int]) -> None:
     boot = PlannedBoot("main", ((2, scenario),))
     assert awaited_slots(boot, held=held) == awaited
-    assert deleted_slots(boot) == ({2} if scenario.deletes else set())
+    assert deleted_slots(boot, held=frozenset()) == ({2} if scenario.deletes else set())
+
+
+@pytest.mark.parametrize(("held", "deleted"), [({2}, {2}), ({1}, {1}), ({1, 2}, set()), (set(), set())])
+def test_delete_my_cert_deletes_an_only_certificate(held: set[int], deleted: set[int]) -> None:
+    boot = PlannedBoot("change", ((2, Scenario((("DELETE_MY_CERT", "1"),))),))
+    assert deleted_slots(boot, held=frozenset(held)) == deleted
 
 
 def test_only_a_final_answer_to_the_device_counts(boot: Wait) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from suite_reading import scenarios_of_the_suite
 
-from hil.campaign.plan import CENSUS, CONTROL, PlannedSitting, confirmation, plan, slot_of, why_not_applicable
+from hil.campaign.plan import CENSUS, CONTROL, PlannedSitting, confirmation, plan, slot_of, why_not_applicable, why_too_long
 from hil.identity import Firmware
-from hil.scenario import ChangeSettings, Issue, PassTime, Pend, Restart, Scenario
+from hil.scenario import ChangeSettings, EntityNew, Issue, PassTime, Pend, Restart, Scenario
 
 OLD, THREE, NEW = Firmware("4.0.12.1"), Firmware("4.0.13.0"), Firmware("4.1.11.0.9")
 NO_URL = (("MYCERTURL", ""),)
@@ -170,6 +171,22 @@ class TestFirmware:
         assert said in made.not_applicable[scenario]
         assert not made.sittings
 
+    @pytest.mark.parametrize(
+        ("longest", "spans", "bars"),
+        [
+            (7200.0, (7200.0,), False),
+            (7200.0, (7000.0, 201.0), True),
+            (7199.0, (7200.0,), True),
+            (None, (30_000_000.0,), False),
+            (1.0, (), False),
+        ],
+    )
+    def test_a_bench_without_leaps_shows_what_its_longest_wait_allows(
+        self, longest: float | None, spans: tuple[float, ...], bars: bool
+    ) -> None:
+        steps = tuple(step for span in spans for step in (PassTime(span), Restart()))
+        assert (why_too_long(Scenario(steps=steps), longest) is not None) is bars
+
     @pytest.mark.parametrize("scenario", scenarios_of_the_suite())
     def test_the_newest_firmware_and_an_unknown_one_show_the_whole_suite(self, scenario: Scenario) -> None:
         assert why_not_applicable(scenario, NEW) is None
@@ -184,7 +201,7 @@ class TestStory:
     def test_each_step_but_time_is_a_boot(self) -> None:
         sitting = self.boots(Restart(), PassTime(60.0), DELETED, PassTime(30.0), PassTime(5.0))
         assert kinds(sitting) == ["clear", "main", "restart", "change"]
-        assert [boot.lives_on for boot in sitting.boots] == [0.0, 0.0, 60.0, 35.0]
+        assert [boot.life for boot in sitting.boots] == [(), (), (PassTime(60.0),), (PassTime(30.0), PassTime(5.0))]
 
     def test_changes_add_up(self) -> None:
         sitting = self.boots(
@@ -203,6 +220,13 @@ class TestStory:
         sitting = self.boots(ChangeSettings((("FIPS_ENABLED", "1"),)), common=(("FIPS_ENABLED", "0"),))
         (_, changed) = sitting.boots[-1].scenarios[0]
         assert (changed.common, changed.settings) == ((("FIPS_ENABLED", "1"),), ())
+
+    def test_a_change_of_one_slot_leaves_its_mates_as_they_are(self) -> None:
+        steps = (replace(DELETED, slot=2), EntityNew())
+        mate = Scenario(slot=2, steps=steps)
+        (sitting,) = plan([Scenario(slot=1, steps=steps, mates=(mate,))], NEW).sittings
+        assert [scenario.deletes for _, scenario in sitting.boots[-1].scenarios] == [False, True]
+        assert sitting.boots[-1].life == (EntityNew(),)
 
     def test_a_change_keeps_the_ca_and_the_slot(self) -> None:
         sitting = self.boots(DELETED, ca=(Pend(), Issue()))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from stage_props import Props, dead_switch
+from stage_props import AGENT, Phone, Props, dead_switch
 
 from hil.bench.power import PowerFault
 from hil.campaign.plan import CENSUS, PlannedSitting, plan
-from hil.campaign.play import Cancelled, Played, SittingPlayer, power_is_lost
+from hil.campaign.play import Cancelled, Played, SittingPlayer
+from hil.campaign.runner import power_is_lost
 from hil.errors import LabFault
 from hil.evidence import EventName, SittingManifest, read_events
 from hil.identity import Firmware
-from hil.scenario import ChangeSettings, PassTime, Pend, Reject, Restart, Scenario
+from hil.scenario import ChangeSettings, HangUp, PassTime, Pend, Refuse, Reject, Restart, Scenario, TellTime
 
 NEW = Firmware("4.1.11.0.9")
 PLAIN = Scenario(slot=1)
@@ -60,7 +62,7 @@ class TestOrder:
             "off",
             "stop recording",
         ]
-        played = [word for word in props.done if not word.startswith(("script", "reference"))]
+        played = [word for word in props.done if not word.startswith(("seat", "reference"))]
         assert played == boot * 2
 
     def test_the_reference_plays_the_main_boot_and_those_after_it(self, props: Props) -> None:
@@ -70,10 +72,10 @@ class TestOrder:
 
     def test_both_devices_meet_the_same_ca(self, props: Props) -> None:
         player(props).play(sitting(Scenario(slot=2, ca=(Pend(), Reject()))))
-        scripts = [word for word in props.done if word.startswith("script")]
-        assert len(scripts) == 6
-        assert [word for word in scripts if "None" not in word] == [
-            f"script {device} 2 (Pend(times=1), Reject(fail_info='badRequest'))" for device in ("j179-1", "j179-1.reference")
+        seats = [word for word in props.done if word.startswith("seat")]
+        assert len(seats) == 6
+        assert [word for word in seats if "Issue" not in word] == [
+            f"seat {device} 2 (Pend(times=1), Reject(fail_info='badRequest'))" for device in ("j179-1", "j179-1.reference")
         ]
 
     def test_power_stays_until_the_flash_can_be_trusted(self, props: Props) -> None:
@@ -116,6 +118,22 @@ class TestOrder:
             (3, "main", True),
         ]
 
+    def test_its_place_is_checked_in_the_census_while_it_has_power_and_a_wrong_one_is_the_benchs_fault(
+        self, props: Props
+    ) -> None:
+        checked: list[tuple[str, str | None, bool]] = []
+
+        def check(phone: Phone, user_agent: str | None) -> None:
+            checked.append((phone.name, user_agent, props.powered))
+            raise LabFault("swapped", phone=phone.name)
+
+        props.stage = replace(props.stage, check_place=check)
+        played = player(props).play(CENSUS)
+        assert checked == [("j179-1", AGENT, True)]
+        assert "swapped" in str(played.fault)
+        player(props).play(sitting(PLAIN))
+        assert len(checked) == 1
+
     def test_who_restarts_for_ever_was_not_cleared(self, props: Props) -> None:
         def restart() -> None:
             props.served()
@@ -129,6 +147,30 @@ class TestOrder:
     def test_time_passes_with_the_power_on(self, props: Props) -> None:
         player(props).play(sitting(Scenario(slot=1, steps=(PassTime(5000.0),))))
         assert span(props, of=2) == pytest.approx(20 + 15 + 5000 + 15, abs=5)
+
+    def test_another_time_is_told_until_the_sitting_is_over(self, props: Props) -> None:
+        told: list[object] = []
+        props.on_boot = lambda _: told.append([props.time_told.ahead_of(name) for name in ("j179-1", "j179-1.reference")])
+        steps = (TellTime(60.0), Restart(), TellTime(None), Restart())
+        player(props).play(sitting(Scenario(slot=1, steps=steps)))
+        minute = timedelta(minutes=1)
+        assert told == [[timedelta()] * 2, [timedelta()] * 2, [minute] * 2, [None] * 2]
+        assert props.time_told.ahead_of("j179-1") == timedelta()
+
+    def test_the_bench_hangs_up_on_phone_and_reference_where_the_scenario_says_so(self, props: Props) -> None:
+        player(props).play(sitting(Scenario(slot=1, steps=(PassTime(60.0), HangUp("SIP")))))
+        assert props.done.count("hang up SIP j179-1 j179-1.reference") == 1
+
+    def test_a_port_that_is_to_refuse_is_the_scenarios_own_and_is_given_back(self, props: Props) -> None:
+        play = player(props).play
+        closes = manifest(play(sitting(Scenario(slot=2, steps=(Refuse(), PassTime(60.0), Refuse(False))))))
+        served = b"".join(props.published["j179-1.reference"].values())
+        assert b":40002/scep/j179-1.reference/2/pkiclient.exe" in served
+        assert [played.port for played in closes.scenarios] == [40_002]
+        plain = manifest(play(replace(sitting(Scenario(slot=2)), name="plain")))
+        assert [played.port for played in plain.scenarios] == [None]
+        ports = [done for done in props.done if done.startswith(("own ports", "refuse", "listen"))]
+        assert ports == ["own ports j179-1 2", "refuse j179-1", "listen j179-1", "own ports j179-1"]
 
 
 class TestAbsence:

@@ -9,7 +9,7 @@ from hil.campaign.plan import CENSUS, PlannedBoot, PlannedSitting, plan, slot_of
 from hil.campaign.render import Server, boot_files, boot_settings, clearing
 from hil.errors import Misuse
 from hil.identity import Firmware, Identity
-from hil.scenario import Scenario
+from hil.scenario import HTTPS, Scenario
 from hil.settings.interpret import Interpretation, interpret
 from hil.settings.profiles import Profile, profile_of, profiles
 
@@ -26,8 +26,11 @@ def read(boot: PlannedBoot, firmware: Firmware | None = NEW, device: str = "j179
 def intended(scenario: Scenario, device: str = "j179-1") -> Profile | None:
     """The profile that a scenario means, were it alone in the first slot and its URL the one of its own slot."""
     slot = slot_of(scenario, NEW)
-    told = {"MYCERTURL": f"http://192.0.2.1:8080/scep/{device}/{slot}/pkiclient.exe"} | dict(scenario.settings)
-    return profile_of(told, 1, PHONE)
+    own_url = f"http://192.0.2.1:8080/scep/{device}/{slot}/pkiclient.exe"
+    values = {"MYCERTURL": own_url, **dict(scenario.settings), **dict(scenario.common)}
+    if values["MYCERTURL"] == HTTPS:
+        values["MYCERTURL"] = own_url.replace("http:", "https:")
+    return profile_of(values, 1, PHONE)
 
 
 @pytest.mark.parametrize("sitting", SUITE, ids=lambda sitting: sitting.name)
@@ -35,7 +38,7 @@ def test_every_boot_of_the_suite_tells_each_slot_what_its_scenario_means(sitting
     for boot in (boot for boot in sitting.boots if boot.kind in ("main", "restart", "change")):
         found = {profile.slot: profile for profile in profiles(read(boot), PHONE)}
         for slot, scenario in boot.scenarios:
-            meant = intended(Scenario(scenario.settings, slot=slot))
+            meant = intended(Scenario(scenario.settings, scenario.common, slot=slot))
             seen = found.pop(slot, None)
             assert (seen and vars(seen) | {"slot": 0}) == (meant and vars(meant) | {"slot": 0}), scenario.text
         assert not found, "a slot without a scenario is told a URL"
@@ -46,7 +49,7 @@ def test_no_boot_of_the_suite_deletes_a_certificate_unasked(sitting: PlannedSitt
     for boot in sitting.boots:
         told = read(boot)
         for slot, name in ((0, "DELETE_MY_CERT"), (1, "DELETE_SCEP_CERT"), (2, "DELETE_SCEP_2_CERT"), (3, "DELETE_SCEP_3_CERT")):
-            asked = any(at == slot and scenario.deletes for at, scenario in boot.scenarios)
+            asked = any(s.deletes if at == slot else slot == 0 and s.deletes_an_only_one for at, s in boot.scenarios)
             clears = boot.kind == "clear" and slot > 0
             assert told.value(name) == ("1" if asked or clears else "0"), f"{name} in a boot of kind {boot.kind}"
             assert name in told.settings, "what stands in no file keeps its former value where the file is not read"
@@ -103,6 +106,7 @@ def test_a_common_setting_reaches_every_profile_under_its_own_name() -> None:
 def test_every_boot_says_where_time_and_logs_go() -> None:
     told = read(CENSUS.boots[0])
     assert (told.value("SNTPSRVR"), told.value("LOGSRVR"), told.value("SYSLOG_ENABLED")) == ("192.0.2.1", "192.0.2.1", "1")
+    assert (told.value("SYSLOG_LEVEL"), told.value("LOG_CATEGORY")) == ("7", "CERTMGMT,NETMGR")
     assert told.value("DES_STAT") == "1", "0 is undone by a reset to factory defaults alone"
     assert told.files == ("J100Supgrade.txt", "46xxsettings.txt", "c81fea83e85a.txt")
     assert not told.ignored

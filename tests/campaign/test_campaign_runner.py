@@ -15,7 +15,7 @@ from hil.campaign.play import Played
 from hil.campaign.runner import Campaign, NotApplicable, NotSeen, Order, PhoneRun
 from hil.errors import LabFault
 from hil.evidence import EventName, SittingManifest
-from hil.scenario import Scenario
+from hil.scenario import PassTime, Scenario
 
 FIRST, SECOND, ALONE = Scenario(slot=1), Scenario(slot=2), Scenario((("SCEPPASSWORD", ""),), slot=1, alone=True)
 PATIENCE = 20.0
@@ -90,6 +90,29 @@ def test_nothing_is_switched_before_the_start(runs: Runs, tmp_path: Path) -> Non
     assert runs.props.done == []
 
 
+def test_each_sitting_is_played_in_a_place_of_its_own(runs: Runs) -> None:
+    taken: list[int] = []
+
+    class Places:
+        """Notes after how many boots each place is taken."""
+
+        def __enter__(self) -> None:
+            taken.append(runs.props.boots)
+
+        def __exit__(self, *_: object) -> None:
+            taken.append(runs.props.boots)
+
+    order = Order((FIRST, ALONE), frozenset({FIRST, ALONE}))
+    run = PhoneRun(runs.props.stage, runs.props.phone, runs.props, order, 0, Places())
+    run.start()
+    assert isinstance(evidence(run, ALONE), Played)
+    run.close()
+    run.join(PATIENCE)
+    census, first, alone = zip(taken[::2], taken[1::2], strict=True)
+    assert census == (0, 1)
+    assert first[0] == census[1] < first[1] == alone[0] < alone[1]
+
+
 def test_only_wanted_sittings_are_played(runs: Runs) -> None:
     run = runs.run(FIRST, ALONE, wanted=[ALONE])
     assert evidence(run, ALONE).folder.name == "s02"
@@ -102,6 +125,17 @@ def test_what_the_firmware_cannot_show_is_not_applicable(runs: Runs) -> None:
     answer = evidence(run, SECOND)
     assert isinstance(answer, NotApplicable)
     assert "firmware 4.0.12.1.3 has one SCEP profile" in str(answer)
+    assert isinstance(evidence(run, FIRST), Played)
+
+
+def test_what_takes_longer_than_the_bench_may_is_not_applicable(runs: Runs) -> None:
+    runs.props.stage.bench.testbed.longest_wait = 7200
+    patient = Scenario(slot=2, steps=(PassTime(79 * 3600.0),))
+    run = runs.run(FIRST, patient)
+    answer = evidence(run, patient)
+    assert isinstance(answer, NotApplicable)
+    assert "79 h" in str(answer)
+    assert "--longest" in str(answer)
     assert isinstance(evidence(run, FIRST), Played)
 
 
@@ -130,6 +164,13 @@ class TestFaults:
         assert isinstance(evidence(run, FIRST), PowerFault)
         runs.end()
         assert isinstance(run.dark, PowerFault)
+
+    def test_a_phone_that_is_dark_for_a_reason_that_nobody_foresaw_is_told(self, runs: Runs) -> None:
+        runs.props.power_faults = {"off": [dead_switch()], "on": [OSError(5, "Input/output error") for _ in range(3)]}
+        run = runs.run(FIRST)
+        assert isinstance(evidence(run, FIRST), PowerFault)
+        runs.end()
+        assert "it could not be powered (phone j179-1, port group 1 port 1, seen OSError(5" in str(run.dark)
 
     def test_a_power_fault_is_not_tried_again(self, runs: Runs) -> None:
         runs.props.power_faults = {"off": [None, None, dead_switch()]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -61,6 +63,40 @@ class Talk:
         return self.segment(False, payload)
 
 
+def over_tls(client: ssl.SSLContext, server: ssl.SSLContext, says: bytes, answers: bytes = b"") -> list[tuple[bool, bytes]]:
+    """What crosses a connection in its order, each flight with whether the client sent it: a handshake, and what both say."""
+    ways = ssl.MemoryBIO(), ssl.MemoryBIO()
+    one = client.wrap_bio(ways[0], ways[1], server_hostname="10.0.0.1")
+    two = server.wrap_bio(ways[1], ways[0], server_side=True)
+    crossed: list[tuple[bool, bytes]] = []
+
+    def step(side: ssl.SSLObject, out: ssl.MemoryBIO, does: str, *values: bytes | int) -> None:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            getattr(side, does)(*values)
+        if out.pending:
+            flight = out.read()
+            out.write(flight)
+            crossed.append((side is one, flight))
+
+    for _ in range(2):
+        step(one, ways[1], "do_handshake")
+        step(two, ways[0], "do_handshake")
+    step(one, ways[1], "do_handshake")
+    step(one, ways[1], "read", 1)  # takes what TLS 1.3 says after its handshake, so that nothing crosses twice
+    step(one, ways[1], "write", says)
+    step(two, ways[0], "read", 10_000)
+    if answers:
+        step(two, ways[0], "write", answers)
+    return crossed
+
+
+def in_segments(crossed: Sequence[tuple[bool, bytes]], *, piece: int = 1_400) -> list[bytes]:
+    """The packets of a connection that carries each flight in segments of `piece` octets."""
+    talking = Talk()
+    cut = [(way, flight[at : at + piece]) for way, flight in crossed for at in range(0, len(flight), piece)]
+    return [*talking.opening(), *(talking.segment(way, octets) for way, octets in cut)]
+
+
 def framed(packet: bytes) -> bytes:
     """An Ethernet frame with the MAC of the side that an address ending in .1 or :1 tells."""
     source = packet[12:16] if packet[0] >> 4 == 4 else packet[8:24]
@@ -82,10 +118,16 @@ def block(order: str, kind: int, body: bytes) -> bytes:
 
 
 def pcapng(
-    frames: Sequence[tuple[int, bytes]], links: Sequence[int] = (1,), order: str = "<", drops: Sequence[int] | None = None
+    frames: Sequence[tuple[int, bytes]],
+    links: Sequence[int] = (1,),
+    order: str = "<",
+    drops: Sequence[int] | None = None,
+    secrets: Sequence[bytes] = (),
 ) -> bytes:
-    """Frames with their interface, times in nanoseconds, statistics where drops are given."""
+    """Frames with their interface, times in nanoseconds, statistics where drops are given; `secrets` of TLS before them."""
     out = block(order, 0x0A0D0D0A, pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1))
+    for text in secrets:
+        out += block(order, 10, pack(order + "II", 0x544C534B, len(text)) + text)
     for index, link in enumerate(links):
         name = f"if{index}".encode()
         options = pack(order + "HH", 2, len(name)) + name + bytes(-len(name) % 4) + pack(order + "HHBxxx", 9, 1, 9)

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,16 @@ def traffic(tool: Any, file: Path) -> dict[str, Any]:
     transcript = read_capture(file)
     paths = [(entry.server, entry.path, entry.status) for entry in transcript.fetches]
     return {"alive": [alive, recorder.alive], "summary": told(summary), "fetches": paths, "problems": transcript.problems}
+
+
+def clock_set(tool: Any, file: Path) -> dict[str, Any]:
+    """The PC's clock is set while it records."""
+    shell("ip link set lo up")
+    by = [0.0]
+    recorder = Recorder([Source("lo")], file, tool, wall=lambda: time.time() + by[0])
+    recorder.start()
+    by[0] = 3.0
+    return {"summary": told(recorder.stop())}
 
 
 def several(tool: Any, file: Path) -> dict[str, Any]:
@@ -124,5 +135,5 @@ def flooded(tool: Any, file: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     name, tool, file = sys.argv[1:]
-    recordings = {one.__name__: one for one in (traffic, several, killed, silenced, unheard, down, absent, flooded)}
+    recordings = {one.__name__: one for one in (traffic, clock_set, several, killed, silenced, unheard, down, absent, flooded)}
     print(json.dumps(recordings[name](tool, Path(file))))  # noqa: T201  # its answer to the test that runs it

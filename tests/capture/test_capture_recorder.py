@@ -45,6 +45,11 @@ def test_what_passes_is_recorded_and_proven_whole(each_network: list[str], tool:
     assert source["packets"] == summary["packets"] >= 8
 
 
+def test_a_clock_that_was_set_leaves_it_incomplete(own_network: list[str], tmp_path: Path) -> None:
+    summary = run(own_network, "clock_set", "dumpcap", tmp_path)["summary"]
+    assert (summary["complete"], summary["problems"]) == (False, ["the clock of this PC was set by +3.0 s while it recorded"])
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_each_source_is_proven_by_its_own_marker(own_network: list[str], tool: str, tmp_path: Path) -> None:
     summary = run(own_network, "several", tool, tmp_path)["summary"]

@@ -212,6 +212,58 @@ def test_a_capture_that_begins_in_mid_connection(workshop: Any) -> None:
     assert stray.fetches[0].reply_frame is None
 
 
+REFUSED = "a reply whose request is not in the capture, left over from before it: the client's side has nothing but a reset"
+
+
+def repeated_answer(workshop: Any, **ports: int) -> tuple[Any, bytes]:
+    """A connection that a power-off cut, and what its server still sends on it."""
+    cut = workshop.Talk(**ports)
+    cut.opening()
+    cut.ask(workshop.request())
+    return cut, cut.answer(workshop.reply(b"late"))
+
+
+@pytest.mark.parametrize("answered_by", [None, "RST", "RST and ACK"])
+def test_an_answer_repeated_to_a_client_that_lost_its_power_is_a_note(workshop: Any, answered_by: str | None) -> None:
+    cut, repeated = repeated_answer(workshop)
+    refusals = [] if answered_by is None else [cut.segment(True, flags=4 if answered_by == "RST" else 20)]
+    new = workshop.Talk(client_port=50_001)
+    packets = [repeated, *refusals, repeated, *new.opening(), new.ask(workshop.request("/new")), new.answer(workshop.reply())]
+    transcript = workshop.of(packets)
+    assert transcript.problems == ()
+    assert transcript.notes == (f"frame 1: {REFUSED}",)
+    assert [(fetch.path, fetch.status) for fetch in transcript.fetches] == [("/new", 200)]
+
+
+def test_an_answer_that_the_client_takes_is_no_remnant(workshop: Any) -> None:
+    cut, repeated = repeated_answer(workshop)
+    for taken in (cut.segment(True), cut.segment(True, flags=17)):
+        transcript = workshop.of([repeated, taken])
+        assert transcript.problems == ("frame 1: a reply whose request is not in the capture",)
+        assert transcript.notes == ()
+
+
+def test_what_is_missing_from_a_remnant_is_a_note_too(workshop: Any) -> None:
+    cut = workshop.Talk()
+    text = workshop.reply(b"late")
+    begun = cut.answer(text[:-4])
+    cut.answer(text[-4:-2])  # never captured
+    transcript = workshop.of([begun, cut.answer(text[-2:])])
+    assert transcript.problems == ()
+    gap, reply = transcript.notes
+    assert gap.startswith("frame 2: 2 bytes beside it on its connection are missing from the capture")
+    assert reply == f"frame 2: {REFUSED}"
+
+
+def test_the_ports_of_a_remnant_may_be_taken_by_a_new_connection(workshop: Any) -> None:
+    _, repeated = repeated_answer(workshop)
+    new = workshop.Talk(numbers={True: 900_000, False: 700_000})
+    packets = [repeated, *new.opening(), new.ask(workshop.request("/new")), new.answer(workshop.reply(b"n"))]
+    transcript = workshop.of(packets)
+    assert only(transcript) == (5, 6, "/new", 200, 1)
+    assert (transcript.problems, transcript.notes) == ((), (f"frame 1: {REFUSED}",))
+
+
 def test_a_reply_recorded_before_its_request(workshop: Any) -> None:
     talk = workshop.Talk()
     opening, asked, answered = talk.opening(), talk.ask(workshop.request()), talk.answer(workshop.reply(b"ab"))
@@ -292,10 +344,53 @@ def test_sntp_and_dhcp_are_seen_once_though_captured_twice(workshop: Any) -> Non
     answer = bytes([0x24]) + bytes(39) + pack(">II", seconds, 1 << 31)
     ack = bytes([2, 1, 6, 0]) + b"\1\2\3\4" + bytes(8) + bytes([10, 0, 0, 7]) + bytes(8) + bytes.fromhex("c81fea83e85a")
     ack = ack.ljust(236, b"\0") + bytes.fromhex("63825363") + bytes([0, 1, 4, 255, 255, 255, 0, 53, 1, 5, 255])
-    offer = ack.replace(bytes([53, 1, 5]), bytes([53, 1, 2]))
+    offer = ack.replace(bytes([53, 1, 5, 255]), bytes([53, 1, 2, 54, 4, 10, 0, 0, 1, 255]))
     packets = [workshop.udp_packet("10.0.0.1", 67, "10.0.0.7", 68, payload) for payload in (offer, ack, ack)]
     packets += [workshop.udp_packet("10.0.0.1", 123, "10.0.0.7", 41_000, answer)] * 2
     transcript = workshop.of(packets)
     assert [(lease.frame, lease.mac, lease.ip) for lease in transcript.leases] == [(2, "c8:1f:ea:83:e8:5a", "10.0.0.7")]
+    (server,) = transcript.dhcp_servers
+    assert (server.frame, server.mac, server.ip) == (1, "c8:1f:ea:83:e8:5a", "10.0.0.1")
     (told,) = transcript.time_replies
     assert (told.frame, told.client, told.transmit.isoformat()) == (4, "10.0.0.7", "2023-08-02T21:20:00.500000+00:00")
+
+
+def test_a_call_from_ports_that_an_earlier_connection_had_is_refused_once_that_is_reset(workshop: Any) -> None:
+    earlier, call, again = (workshop.Talk(numbers={True: number, False: 0}) for number in (77, 900_000, 900_000))
+    packets = [
+        *earlier.opening(),
+        call.segment(True, flags=workshop.SYN),
+        earlier.segment(False),
+        earlier.segment(True, flags=workshop.RST),
+        again.segment(True, flags=workshop.SYN),
+        again.segment(False, flags=workshop.RST | workshop.ACK),
+    ]
+    [refusal] = workshop.of(packets).refusals
+    assert (refusal.client, refusal.request_frame, refusal.reply_frame) == ("10.0.0.7:50000", 4, 8)
+
+
+def test_a_reset_that_answers_a_call_is_a_refusal(workshop: Any) -> None:
+    one, two = workshop.Talk(server_port=8080), workshop.Talk(server_port=8081)
+    refused = [one.segment(True, flags=workshop.SYN), one.segment(False, flags=workshop.RST | workshop.ACK)]
+    broken = [*two.opening(), two.segment(False, flags=workshop.RST)]
+    transcript = workshop.of([*refused, *broken])
+    [refusal] = transcript.refusals
+    assert (refusal.client, refusal.server, refusal.request_frame, refusal.reply_frame) == (
+        "10.0.0.7:50000",
+        "10.0.0.1:8080",
+        1,
+        2,
+    )
+    assert refusal.client_mac == "c8:1f:ea:83:e8:5a"
+    assert (transcript.exchanges, transcript.problems) == ((), ())
+
+
+def test_each_call_that_is_refused_counts(workshop: Any) -> None:
+    calls = [workshop.Talk(client_port=port) for port in (50_000, 50_001)]
+    again = workshop.Talk(numbers={True: 77_000, False: 0})
+    packets = [
+        packet
+        for call in (*calls, again)
+        for packet in (call.segment(True, flags=workshop.SYN), call.segment(False, flags=workshop.RST | workshop.ACK))
+    ]
+    assert [refusal.request_frame for refusal in workshop.of(packets).refusals] == [1, 3, 5]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 from datetime import timedelta
 from pathlib import Path
@@ -48,7 +47,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
     return Ends(folder / "server", folder / "client", folder / "root", client.serial)
 
 
-def flights(ends: Ends, version: ssl.TLSVersion, says: bytes = b"hello") -> Flights:
+def flights(workshop: SimpleNamespace, ends: Ends, version: ssl.TLSVersion, says: bytes = b"hello") -> Flights:
     """What crosses a connection on which the client presents its certificate and says something."""
     client = ssl.create_default_context(cafile=ends.root)
     client.load_cert_chain(ends.client)
@@ -56,39 +55,13 @@ def flights(ends: Ends, version: ssl.TLSVersion, says: bytes = b"hello") -> Flig
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=ends.root)
     server.load_cert_chain(ends.server)
     server.verify_mode = ssl.CERT_REQUIRED
-    ways = ssl.MemoryBIO(), ssl.MemoryBIO()
-    one = client.wrap_bio(ways[0], ways[1], server_hostname="10.0.0.1")
-    two = server.wrap_bio(ways[1], ways[0], server_side=True)
-    crossed: Flights = []
-
-    def step(side: ssl.SSLObject, out: ssl.MemoryBIO, does: str, *values: bytes | int) -> None:
-        with contextlib.suppress(ssl.SSLWantReadError):
-            getattr(side, does)(*values)
-        if out.pending:
-            flight = out.read()
-            out.write(flight)
-            crossed.append((side is one, flight))
-
-    for _ in range(2):
-        step(one, ways[1], "do_handshake")
-        step(two, ways[0], "do_handshake")
-    step(one, ways[1], "do_handshake")
-    step(one, ways[1], "write", says)
-    step(two, ways[0], "read", 100)
-    return crossed
+    return workshop.over_tls(client, server, says)
 
 
 @pytest.fixture(scope="module")
-def in_clear(ends: Ends) -> Flights:
+def in_clear(workshop: SimpleNamespace, ends: Ends) -> Flights:
     """A connection whose handshake is in clear."""
-    return flights(ends, ssl.TLSVersion.TLSv1_2)
-
-
-def packets(workshop: SimpleNamespace, crossed: Flights, *, piece: int = 1_400, **talk: int) -> list[bytes]:
-    """The connection in segments of `piece` octets."""
-    talking = workshop.Talk(**talk)
-    cut = [(way, flight[at : at + piece]) for way, flight in crossed for at in range(0, len(flight), piece)]
-    return [*talking.opening(), *(talking.segment(way, octets) for way, octets in cut)]
+    return flights(workshop, ends, ssl.TLSVersion.TLSv1_2)
 
 
 def seen(workshop: SimpleNamespace, sent: list[bytes]) -> tuple[TlsConnection, ...]:
@@ -99,7 +72,7 @@ def seen(workshop: SimpleNamespace, sent: list[bytes]) -> tuple[TlsConnection, .
 def test_a_certificate_is_found_however_its_message_is_cut(
     workshop: SimpleNamespace, ends: Ends, in_clear: Flights, piece: int
 ) -> None:
-    sent = packets(workshop, in_clear, piece=piece)
+    sent = workshop.in_segments(in_clear, piece=piece)
     [one] = seen(workshop, sent)
     assert (one.client, one.server, one.version) == ("10.0.0.7:50000", "10.0.0.1:80", "TLSv1.2")
     assert one.certificate is not None
@@ -112,13 +85,13 @@ def test_a_certificate_is_found_however_its_message_is_cut(
 
 
 def test_tls_1_3_seals_the_certificate(workshop: SimpleNamespace, ends: Ends) -> None:
-    [one] = seen(workshop, packets(workshop, flights(ends, ssl.TLSVersion.TLSv1_3)))
+    [one] = seen(workshop, workshop.in_segments(flights(workshop, ends, ssl.TLSVersion.TLSv1_3)))
     assert (one.version, one.sealed, one.certificate) == ("TLSv1.3", True, None)
     assert {record.from_client for record in one.records} == {True, False}
 
 
 def test_segments_out_of_order_and_twice_are_read_once(workshop: SimpleNamespace, in_clear: Flights) -> None:
-    sent = packets(workshop, in_clear, piece=300)
+    sent = workshop.in_segments(in_clear, piece=300)
     shuffled = [*sent[:3], *(packet for at in range(3, len(sent), 2) for packet in reversed(sent[at : at + 2])), sent[5], sent[0]]
     [one] = seen(workshop, shuffled)
     assert one.certificate is not None
@@ -127,7 +100,7 @@ def test_segments_out_of_order_and_twice_are_read_once(workshop: SimpleNamespace
 
 
 def test_missing_bytes_are_a_problem_of_the_connection(workshop: SimpleNamespace, in_clear: Flights) -> None:
-    sent = packets(workshop, in_clear, piece=300)
+    sent = workshop.in_segments(in_clear, piece=300)
     from_client = [at for at, packet in enumerate(sent) if packet[15] == 7 and len(packet) > 300]
     hole = from_client[-2]
     [one] = seen(workshop, sent[:hole] + sent[hole + 1 :])
@@ -136,7 +109,7 @@ def test_missing_bytes_are_a_problem_of_the_connection(workshop: SimpleNamespace
 
 
 def test_ports_used_again_are_another_connection(workshop: SimpleNamespace, in_clear: Flights) -> None:
-    first = packets(workshop, in_clear)
+    first = workshop.in_segments(in_clear)
     again = workshop.Talk(numbers={True: 90_000, False: 80_000})
     second = [*again.opening(), *(again.segment(way, octets) for way, octets in in_clear)]
     one, two = seen(workshop, first + second)
@@ -152,7 +125,7 @@ def test_what_is_not_tls_is_none(workshop: SimpleNamespace) -> None:
 
 
 def test_without_its_beginning_a_connection_is_left_out(workshop: SimpleNamespace, in_clear: Flights) -> None:
-    assert seen(workshop, packets(workshop, in_clear)[3:]) == ()
+    assert seen(workshop, workshop.in_segments(in_clear)[3:]) == ()
 
 
 @settings(max_examples=150, deadline=2_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -166,4 +139,4 @@ def test_a_changed_connection_never_raises(
         start = int(place * 1_000_003) % len(side)
         side[start : start + len(octets)] = octets
     changed = [(way, bytes(octets)) for (way, _), octets in zip(in_clear, sides, strict=True)]
-    assert len(seen(workshop, packets(workshop, changed))) <= 1
+    assert len(seen(workshop, workshop.in_segments(changed))) <= 1

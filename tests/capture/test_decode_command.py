@@ -73,6 +73,7 @@ def test_challenge_passwords_only_with_show_secrets(vectors: Path) -> None:
 def test_without_keys_the_envelope_stays_closed(vectors: Path) -> None:
     told = decoded(vectors / "lab/jscep_server/sscep_des_sha1.pcap")["exchanges"][1]
     assert (told["request"]["decrypted"], told["request"]["csr"], told["reply"]["issued"]) == (False, None, None)
+    assert "recipientNonce none" in run(vectors / "lab/jscep_server/sscep_des_sha1.pcap").output
 
 
 @pytest.mark.parametrize("form", ["der", "pem", "base64"])

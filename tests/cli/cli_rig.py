@@ -111,10 +111,11 @@ class Server:
         assert self.lab.events.wait_for(is_last, span=PATIENCE)
 
 
-def run(*arguments: str | Path, clock: Clock | None = None, env: dict[str, str] | None = None) -> Result:
+def run(*arguments: str | Path, clock: Clock | None = None, env: dict[str, str] | None = None, stdin: str = "") -> Result:
     """`hil` in this process; its clock lets no real time pass."""
     environment = {"CHALLENGE": PASSWORD, **(env or {})}
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env=environment, obj=clock or PatientClock())
+    words, obj = [str(argument) for argument in arguments], clock or PatientClock()
+    return CliRunner().invoke(app, words, input=stdin, env=environment, obj=obj)
 
 
 def facts(result: Result) -> dict[str, Any]:
@@ -139,15 +140,15 @@ def end(process: subprocess.Popen[str], by: signal.Signals) -> str:
 
 
 @contextmanager
-def killing() -> Iterator[Callable[..., int]]:
+def killing(*modules: str) -> Iterator[Callable[..., int]]:
     """Call with a folder, a step's number, and the arguments of `hil`: its exit code, killed there or ended before."""
-    with start(program=(str(Path(__file__).with_name("killed_at.py")),)) as process:
+    with start(*modules, program=(str(Path(__file__).with_name("killed_at.py")),)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         requests, answers = process.stdin, process.stdout
 
-        def killed(folder: Path, step: int, *arguments: str | Path) -> int:
-            requests.write(json.dumps([str(folder), step, list(map(str, arguments))]) + "\n")
+        def killed(folder: Path, step: int, *arguments: str | Path, stdin: str = "") -> int:
+            requests.write(json.dumps([str(folder), step, list(map(str, arguments)), stdin]) + "\n")
             requests.flush()
             return int(answers.readline())
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from hil.cli.ca import ONE_TIME_FILE, ca
-from hil.errors import Misuse
+from hil.errors import LabFault, Misuse
 from hil.scep.authority import Authority
 from hil.scep.personas import PERSONAS
 
@@ -60,6 +60,7 @@ def test_each_persona_enrols_whom_it_should(name: str, tmp_path: Path) -> None:
     assert said["issuer"] == Authority.load(state / "ca").certificate.subject == f"CN=CA {name},O=J100 bench"
     ledger = [json.loads(line)["answer"] for line in (state / "ca-ledger.jsonl").read_text().splitlines()]
     assert ledger == ["FAILURE", "SUCCESS"]
+    assert [file.stat().st_mode & 0o077 for file in (state, state / "ca-ledger.jsonl")] == [0, 0]
 
 
 def test_a_script_is_played_and_the_ca_stays_the_same(tmp_path: Path) -> None:
@@ -76,6 +77,12 @@ def test_a_script_is_played_and_the_ca_stays_the_same(tmp_path: Path) -> None:
 
 
 def test_an_unknown_persona_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(Misuse, match="unknown CA persona cisco; use one of rfc8894, ejbca"):
+    with pytest.raises(Misuse, match="PERSONA: unknown CA persona cisco; use one of rfc8894, ejbca"):
         ca("cisco", tmp_path / "state")
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_place_that_is_not_ours_makes_no_ca(tmp_path: Path) -> None:
+    with pytest.raises(LabFault, match=r"listen on 192\.0\.2\.99:80"):
+        ca("rfc8894", tmp_path / "state", listen="192.0.2.99:80")
     assert not (tmp_path / "state").exists()

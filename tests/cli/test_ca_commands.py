@@ -209,7 +209,7 @@ def test_a_serial_number_that_the_ca_does_not_know_is_rejected(server: Server, e
     [
         ("getcert", ["--serial", "xyz"], "--serial"),
         ("getcrl", ["--cert", "{folder}/none"], "--cert"),
-        ("getcrl", ["--cert", "{folder}/client.key"], "--cert"),
+        ("getcrl", ["--cert", "{folder}/client.key"], "client.key: --cert: holds no certificate, or a damaged one; a PEM file"),
         ("getcrl", ["--key", "{folder}/client.pem"], "--key"),
         ("getcrl", ["--cert", "{folder}/chain.pem"], "is not the key of"),
     ],

@@ -10,7 +10,7 @@ from cryptography import x509
 from typer.testing import Result
 
 from hil.cli.obtain import SINGLE_DES
-from hil.errors import Misuse
+from hil.errors import LabFault, Misuse
 from hil.scenario import Answer, Issue, Pend, Reject
 
 
@@ -106,6 +106,17 @@ def test_no_answer_is_status_4(tmp_path: Path) -> None:
     assert (facts(done)["outcome"], facts(done)["reason"]) == ("no answer", "no connection")
 
 
+def test_user_and_password_of_a_url_are_not_repeated(tmp_path: Path) -> None:
+    url = "http://bench:hunter2@127.0.0.1:9/scep"
+    wrong = run("enroll", url, "--cn", "phone", "--out", tmp_path)
+    assert isinstance(wrong.exception, Misuse)
+    away = LabFault("no answer", tried=f"POST {url}", seen=f"{url} is away")
+    for told in (str(wrong.exception), wrong.exception.problem, str(away), away.tried, away.seen):
+        assert told is not None
+        assert "http://(hidden)@127.0.0.1:9/scep" in told
+        assert "hunter2" not in told
+
+
 def test_every_outcome_tells_the_same_keys(server: Server, tmp_path: Path) -> None:
     told = []
     answers: dict[str, Answer] = {"issued": Issue(), "rejected": Reject(), "pending": Pend()}
@@ -146,7 +157,7 @@ def test_a_terminal_is_not_obeyed_from_afar(server: Server, tmp_path: Path) -> N
     ("options", "says"),
     [
         (["--dn", "C=US,O=Lab"], "--dn"),
-        (["--challenge-env", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE"),
+        (["--challenge-env", "hunter2"], "--challenge-env: no variable of that name is set; name one that holds it"),
         (["--challenge-file", "{folder}/none"], "cannot be read"),
         (["--challenge-file", "{folder}/open"], "chmod 600"),
         (["--challenge-env", "CHALLENGE", "--challenge-file", "{folder}/open"], "not both"),
@@ -168,7 +179,16 @@ def test_misuse_is_told_before_anything_is_asked(server: Server, tmp_path: Path,
     done = enroll(server.url, "--cn", "phone", "--out", tmp_path / "out", *[text.format(folder=tmp_path) for text in options])
     assert isinstance(done.exception, Misuse)
     assert says in str(done.exception)
+    assert "hunter2" not in str(done.exception)
     assert server.lab.events.since() == ()
+
+
+@pytest.mark.parametrize("cn", ["", " "])
+def test_a_name_that_is_none_is_misuse(server: Server, tmp_path: Path, cn: str) -> None:
+    done = enroll(server.url, "--cn", cn, "--out", tmp_path / "out")
+    assert isinstance(done.exception, Misuse)
+    assert done.exception.key == "--cn"
+    assert server.operations == []
 
 
 def test_an_existing_key_is_not_overwritten(server: Server, tmp_path: Path) -> None:
@@ -178,7 +198,7 @@ def test_an_existing_key_is_not_overwritten(server: Server, tmp_path: Path) -> N
     assert (tmp_path / "client.key").read_text() == "precious"
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "127.0.0.1:80", ""])
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "127.0.0.1:80", "http://127.0.0.1/x?y=1", ""])
 def test_a_url_that_is_none_is_misuse(tmp_path: Path, url: str) -> None:
     done = enroll(url, "--cn", "phone", "--out", tmp_path / "out")
     assert isinstance(done.exception, Misuse)

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer import Context
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from hil.cli.main import VERBS, app
@@ -19,6 +23,22 @@ def test_each_verb_is_found_by_its_name(verb: str) -> None:
     done = CliRunner().invoke(app, [verb, "--help"])
     assert done.exit_code == 0, done.output
     assert f" {verb} [OPTIONS]" in done.output
+
+
+def test_help_names_every_verb() -> None:
+    listed = CliRunner().invoke(app, ["--help"]).output.partition("Commands")[2]
+    assert re.findall(r"^\W (\w+)", listed, re.MULTILINE) == list(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_word_of_help_is_taken_for_markup(verb: str) -> None:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    found = [group.get_command(Context(group), verb)]
+    for command in found:
+        found += getattr(command, "commands", {}).values()
+        told = [command.help, *(getattr(parameter, "help", None) for parameter in command.params)]
+        assert not [text for text in told if re.search(r"\[[a-z#/@]", text or "")]
 
 
 def test_a_verb_loads_no_other() -> None:

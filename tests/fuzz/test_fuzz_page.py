@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 from hil import asn1
-from hil.capture import bodies, exchange, files, fragments, http, streams, transcript
+from hil.bench.power import shell, snmp_session
+from hil.bench.tables import cli, lldpdu
+from hil.capture import bodies, dhcp, exchange, files, fragments, http, streams, transcript
 from hil.scep import answered, ca, cms, endpoint, envelope, names, public_key, query, register, signature
+from hil.services import quick
 from hil.settings import interpret, language
 
 PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
@@ -23,6 +26,12 @@ BOUNDS = {
     "an envelope": (envelope.MAX_RECIPIENTS, envelope.MAX_DECRYPTED // MIB),
     "a request to the CA": (endpoint.LONGEST_TARGET // KIB, query.MOST_PARAMETERS),
     "what a CA remembers": (answered.MOST_ANSWERS, ca.MOST_PENDING, register.MOST_ISSUED),
+    "a request for a file that is answered at once": (quick.LONGEST_HEAD // KIB,),
+    "offers of DHCP servers": (dhcp.MOST_OFFERS,),
+    "an LLDP data unit": (lldpdu.MOST_ITEMS,),
+    "what a switch tells of its ports": (
+        snmp_session.MOST_ROWS, shell.LONGEST_ANSWER // MIB, cli.LONGEST_LINE, cli.MOST_PORTS,
+    ),
     "a settings file": (language.MAX_FILE // MIB, language.MAX_STATEMENTS, language.MAX_LINE),
     "a reading of settings": (interpret.MAX_FILES, interpret.MAX_IGNORED),
     "a capture": (files.MAX_PACKET // KIB, files.MAX_INTERFACES, files.MAX_INFLATED // MIB),

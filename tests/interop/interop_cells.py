@@ -13,7 +13,6 @@ from interop_seats import SCEPSERVER, SERVERS
 
 ENROL, POLL, RENEW, BAD_PASSWORD, GET_CERT, GET_CRL = "enrol", "poll", "renew", "bad password", "GetCert", "GetCRL"
 CIPHERS = ("des-cbc", "des-ede3-cbc", "aes-128-cbc", "aes-256-cbc")
-TABLE = "interoperability"
 """Property of a test's report that holds the matrix as it is to be printed."""
 NEEDS_A_CERTIFICATE = (RENEW, GET_CERT, GET_CRL)
 _COMMON = (ENROL, POLL, RENEW, BAD_PASSWORD)

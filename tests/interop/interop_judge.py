@@ -58,7 +58,7 @@ class Judge:
             return self._not_reached(cell)
         played = self.played[cell]
         seen = [exchange for exchange in self.exchanges if _of(played, exchange)]
-        self._compare(played, wire, seen)
+        self._compare(played, wire, seen, again=tag is not None and KNOWN[tag].again)
         _demand(played.code is None or (played.code == 0) is (played.got is not None), f"it ended with {played.code}")
         failing = None if tag is None else KNOWN[tag].said
         if failing is not None:
@@ -79,9 +79,11 @@ class Judge:
         _demand(mark != "ok" and KNOWN[mark].said is not None, "it was not played, although there is a certificate")
         return mark
 
-    def _compare(self, played: Played, wire: Wire, seen: Sequence[Exchange]) -> None:
+    def _compare(self, played: Played, wire: Wire, seen: Sequence[Exchange], *, again: bool) -> None:
         words = wire_of(seen)
-        _demand(words == wire, f"on the wire {words}, not {wire}")
+        asked_again = words[len(wire) :] if again else ()
+        _demand(words == (*wire, *asked_again), f"on the wire {words}, not {wire}")
+        _demand(set(asked_again) <= set(wire[-1:]), f"on the wire {words}, and not {wire} with only its last word again")
         if played.cell.server != SCEPSERVER:
             ledger = tuple(words for words, _ in played.ledger)
             answered = tuple(word.partition(" ")[2] for word in words if word[-1].isalpha())

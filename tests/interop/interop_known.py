@@ -19,11 +19,15 @@ Wire = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Known:
-    """A peculiarity of a peer. With `said`, a pattern of what the client says then, the client fails by it; else it succeeds."""
+    """A peculiarity of a peer. With `said`, a pattern of what the client says then, the client fails by it; else it succeeds.
+
+    `again` is whether the client then takes the CA for out of reach, and after a while asks it the same again.
+    """
 
     what: str
     source: str
     said: str | None = None
+    again: bool = False
 
 
 KNOWN: Mapping[str, Known] = {
@@ -66,11 +70,13 @@ KNOWN: Mapping[str, Known] = {
         "certmonger opens no single DES: OpenSSL 3 has it in its legacy provider alone, which the daemon does not load",
         "OpenSSL's OSSL_PROVIDER-legacy(7); certmonger keeps no OPENSSL_CONF",
         r"digital envelope routines::unsupported",
+        again=True,
     ),
     "c2": Known(
         "certmonger verifies no CertRep without content, and takes FAILURE for a CA out of reach",
         "OpenSSL's PKCS7_verify(3) wants data to verify; RFC 8894 sections 3.3.2.2 and 3.3.2.3 have none",
         r"failed to verify signature on server response.*no content",
+        again=True,
     ),
     "c3": Known(
         "certmonger polls by a fresh PKCSReq of the same transactionID",

@@ -38,7 +38,7 @@ class PhoneRig:
             server_address=GATEWAY,
             network=IPv4Network("10.66.0.0/24"),
             hosts={MAC: (ADDRESS, "phone")},
-            option_242=f"HTTPSRVR={GATEWAY},HTTPPORT={servers.lab.http_port}",
+            http_port=servers.lab.http_port,
             lease_file=folder / "leases",
         )
         self._dhcp = Dnsmasq(plan, servers.lab.events)

@@ -171,10 +171,19 @@ class Servers:
         )
 
 
+def make_scepserver_ca(depot: Path, key_bits: int = 2048) -> None:
+    """A CA for scepserver, in a folder that is not there yet."""
+    must("scepserver", "ca", "-init", "-organization", "Lab", "-keySize", str(key_bits), "-depot", depot)
+
+
 @contextmanager
 def scepserver(depot: Path, key_bits: int = 2048) -> Iterator[None]:
-    """Debian's scepserver with a fresh CA in `depot`, once it says that it listens; what it says later is read, lest it block."""
-    must("scepserver", "ca", "-init", "-organization", "Lab", "-keySize", str(key_bits), "-depot", depot)
+    """Debian's scepserver with the CA in `depot`, or a fresh one, once it says that it listens.
+
+    What it says later is read, lest it block.
+    """
+    if not depot.exists():
+        make_scepserver_ca(depot, key_bits)
     command = ["scepserver", "-depot", str(depot), "-port", SCEPSERVER_PORT, f"-challenge={PASSWORD}", "-allowrenew", "0"]
     command, nothing = ["setpriv", "--pdeathsig", "KILL", "--", *command], subprocess.DEVNULL
     with subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE, text=True) as server:

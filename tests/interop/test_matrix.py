@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from interop_cells import ENROL, OPERATIONS, TABLE, Cell, cells, load
+from interop_cells import ENROL, OPERATIONS, Cell, cells, load
 from interop_judge import Astray, Judge, keys
 from interop_known import KNOWN
 from interop_seats import SERVERS, missing_programs
@@ -80,10 +80,10 @@ def test_the_judge_is_not_deceived(judge: Judge) -> None:
         assert complaint in str(deceived.marks([cell])[cell])
 
 
-def test_the_matrix_is_printed(marks: Marks, record_property: Callable[[str, object], None]) -> None:
+def test_the_matrix_is_printed(marks: Marks, tell_at_the_end: Callable[[str, str], None]) -> None:
     table = _table(marks)
     assert max(map(len, table.splitlines())) <= 130
-    record_property(TABLE, table)
+    tell_at_the_end("interoperability", table)
 
 
 def test_the_page_shows_the_matrix(marks: Marks) -> None:

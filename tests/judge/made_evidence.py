@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hil.campaign.plan import PlannedBoot, PlannedSitting
 from hil.campaign.render import Server, boot_files
-from hil.capture.transcript import Exchange, Fetch, Lease, Transcript
+from hil.capture.transcript import Exchange, Fetch, Lease, TimeReply, Transcript
 from hil.clock import ManualClock, Pace
 from hil.evidence import BootManifest, PlayedScenario, SittingManifest
 from hil.identity import Firmware, Identity
@@ -30,6 +31,7 @@ from hil.scep.build import build_request
 from hil.scep.ca import CaService
 from hil.scep.csr import build_csr, read_csr
 from hil.scep.messages import MessageType, read_certificates, read_message
+from hil.scep.outcomes import LedgerEntry
 from hil.scep.signers import issue
 from hil.secret import Secret
 from hil.settings.catalog import for_slot
@@ -147,7 +149,8 @@ def play(
     """Play `planned` and give its sitting; files and manifest are written under `root/evidence`, captures are not."""
     folder = root / "evidence" / NAME / planned.name
     devices = (phone_ or phone(), reference_ or reference())
-    desks = {(d.name, slot): _desk(planned, slot) for d in devices for slot in (1, 2, 3)}
+    ledger: list[LedgerEntry] = []
+    desks = {(d.name, slot): _desk(planned, slot, ledger) for d in devices for slot in (1, 2, 3)}
     boots = []
     for index, boot in enumerate(planned.boots, 1):
         power_on = EPOCH + timedelta(seconds=index * BOOT_SECONDS)
@@ -166,7 +169,10 @@ def play(
         exchanges.sort(key=lambda exchange: exchange.request_time)
         leases = (Lease(1, power_on, IDENTITY.mac, leased),) if leased else ()
         last = EPOCH + (power_on - EPOCH) / rate + timedelta(seconds=(SETTINGS_AFTER + lasts(boot)) / rate)
-        transcript = Transcript(f"boot-{index}", tuple(exchanges), tuple(fetches), (), leases, (), power_on, last, 9)
+        on = EPOCH + (power_on - EPOCH) / rate
+        told_time = (TimeReply(2, on, leased or ADDRESS, power_on),)
+        transcript = Transcript(f"boot-{index}", tuple(exchanges), tuple(fetches), told_time, leases, (), power_on, last, 9)
+        _log(folder / f"boot-{index}.events.jsonl", ledger)
         told = _boot_manifest(index, boot, power_on, lasts(boot), files).model_copy(
             update={"in_time": _in_time(boot, held, exchanges)}
         )
@@ -220,9 +226,29 @@ def fetch_of(device: Device, at: datetime, **changes: Any) -> Fetch:
     return replace(made, **changes)
 
 
-def _desk(planned: PlannedSitting, slot: int) -> CaService:
+def _log(file: Path, ledger: list[LedgerEntry]) -> None:
+    """Write what the CA issued since the boot before into the event log of this one."""
+    issued = [
+        {
+            "name": "scep answer",
+            "details": {
+                "transaction_id": entry.transaction_id,
+                "serial": entry.serial,
+                "not_before": entry.not_before.isoformat(),
+                "not_after": entry.not_after.isoformat(),
+            },
+        }
+        for entry in ledger
+        if entry.not_before and entry.not_after
+    ]
+    ledger.clear()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{json.dumps(event)}\n" for event in issued))
+
+
+def _desk(planned: PlannedSitting, slot: int, ledger: list[LedgerEntry]) -> CaService:
     script = dict(planned.scenarios)[slot].ca if slot in dict(planned.scenarios) else (Issue(),)
-    return CaService(authority(), issue(authority()), clock=ManualClock(EPOCH), script=script)
+    return CaService(authority(), issue(authority()), clock=ManualClock(EPOCH), script=script, ledger=ledger.append)
 
 
 def _serve(folder: Path, index: int, boot: PlannedBoot, device: Device, firmware: str | None) -> dict[str, str]:

@@ -85,28 +85,67 @@ def test_whoever_waits_leaps_with_the_clock(real: list[float]) -> None:
     assert clock.idle_until() is None
 
 
-def test_a_phone_and_its_bench_tell_each_other_of_their_time(tmp_path: Path) -> None:
-    bench = PhoneClock(10.0, datetime.now(UTC), tmp_path)
-    phone = Clock(10.0, 5.0, bench=BenchFiles(tmp_path))
-    told: list[datetime | None] = [bench.idle_until()]
+@pytest.fixture
+def bench(real: list[float], tmp_path: Path) -> PhoneClock:
+    """The bench's side of a phone's time."""
+    return PhoneClock(10.0, datetime.now(UTC), tmp_path)
+
+
+@pytest.fixture
+def phone(real: list[float], bench: PhoneClock, tmp_path: Path) -> Clock:
+    """The phone's side of it; it has just been powered."""
+    return Clock(10.0, 5.0, monotonic=time.monotonic, bench=BenchFiles(tmp_path))
+
+
+def test_a_phone_and_its_bench_tell_each_other_of_their_time(real: list[float], bench: PhoneClock, phone: Clock) -> None:
+    began = bench.now()
+    assert bench.idle_until() is None  # the phone is awake
+    phone.rest()
+    assert bench.idle_until() is None  # what it said last may be on its way
+    real[0] += 1.0
+    idle_until = bench.idle_until()
+    assert idle_until is not None
+    assert idle_until - began > timedelta(days=3650)
+    bench.leap(3600.0)
+    assert phone.uptime() == pytest.approx((bench.now() - began).total_seconds(), abs=0.01)
+    assert phone.uptime() == pytest.approx(3610)
+
+
+def test_who_has_lost_its_power_has_no_plans(real: list[float], bench: PhoneClock, phone: Clock) -> None:
+    phone.rest()
+    real[0] += 1.0
+    bench.power_is_off()
+    assert bench.idle_until() is None
+
+
+def test_a_thread_that_shares_the_time_has_plans_unless_it_waits(real: list[float], bench: PhoneClock, phone: Clock) -> None:
+    began, goes_on, waits, at_work = bench.now(), threading.Event(), threading.Event(), threading.Event()
 
     class Here(threading.Event):
-        """Somebody in the bench's process who has plans for an hour."""
-
         def wait(self, _timeout: float | None = None) -> bool:
-            told.append(bench.idle_until())
-            phone.rest()
-            told.append(bench.idle_until())
-            bench.leap(3600.0)
-            return True
+            waits.set()
+            return goes_on.wait(10)
 
-    began = bench.now()
-    bench.wait(Here(), 3600.0)
-    assert told[:2] == [None, None]  # nobody waits; the phone is awake
-    assert told[2] is not None
-    assert (told[2] - began).total_seconds() == pytest.approx(3600, abs=1)
-    assert phone.uptime() == pytest.approx((bench.now() - began).total_seconds(), abs=30)
-    assert phone.uptime() > 3600
+    def live() -> None:
+        at_work.wait(10)
+        bench.wait(Here(), 3600.0)
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    bench.share(thread)
+    phone.rest()
+    real[0] += 1.0
+    assert bench.idle_until() is None
+    at_work.set()
+    assert waits.wait(10)
+    idle_until = bench.idle_until()
+    assert idle_until is not None
+    assert (idle_until - began).total_seconds() == pytest.approx(3610, abs=11)
+    goes_on.set()
+    thread.join(10)
+    later = bench.idle_until()
+    assert later is not None
+    assert later > idle_until  # who has ended has no plans
 
 
 def test_a_phone_tells_for_how_long_it_sleeps(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,20 @@ def test_a_capture_time_is_read_in_phone_time(manifest: SittingManifest) -> None
     assert fast.phone_time(real + timedelta(seconds=3)) == epoch + timedelta(minutes=1)
     assert fast.phone_time(real + timedelta(seconds=5)) == epoch + timedelta(hours=2, minutes=1)
     assert fast.phone_time(real - timedelta(seconds=1)) == epoch - timedelta(seconds=20)
+
+
+def test_time_leapt_over_is_that_of_the_sittings_own_boots(manifest: SittingManifest) -> None:
+    real, boot = manifest.paces[0].real, manifest.boots[0]
+    assert manifest.leapt == 0.0
+
+    def leap(to: datetime, span: float) -> tuple[Pace, ...]:
+        before = Pace(real, to - timedelta(seconds=span + 5), 1.0)
+        return before, Pace(real + timedelta(seconds=5), to, 1.0)
+
+    within = leap(boot.power_on + timedelta(seconds=1), 3600.0)
+    earlier = leap(boot.power_on - timedelta(seconds=1), 7200.0)
+    assert manifest.model_copy(update={"paces": within}).leapt == 3600.0
+    assert manifest.model_copy(update={"paces": earlier}).leapt == 0.0
 
 
 def test_a_boot_with_a_problem_is_not_complete(manifest: SittingManifest) -> None:

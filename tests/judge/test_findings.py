@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from made_evidence import NAME, Change, but, fresh_ask, key, never, phone, reference
 
+from hil.campaign.plan import PlannedBoot
+from hil.capture.transcript import Transcript
 from hil.errors import LabFault, Misuse
-from hil.judge.findings import Finding, applicable, compare, known_fact, require_sound_reference, sight
-from hil.judge.observation import Observation, Where
+from hil.judge.findings import BY_HAND, Finding, applicable, compare, known_fact, require_sound_reference, sight
+from hil.judge.observation import Observation
 from hil.judge.rules import DURING_BOOT_SECONDS, RULES, Told
+from hil.judge.seen import Where
 from hil.judge.sitting import Sitting
-from hil.judge.verdict import NotObserved, Verdict
-from hil.scenario import ChangeSettings, Issue, PassTime, Reject, Restart, Scenario
+from hil.judge.verdict import Inconclusive, NotObserved, Verdict
+from hil.scenario import ChangeSettings, Issue, PassTime, Reject, Restart, Scenario, Step, TellTime
 from hil.scep.messages import MessageType
 from hil.secret import Secret
 
@@ -31,10 +35,17 @@ def finding(made: Sitting, fact: str, scenario: Scenario) -> Finding:
     return compare(fact, made.of(NAME, slot), made.of(f"{NAME}.reference", slot), told)
 
 
-OF_RENEWAL = {fact for fact in RULES if fact.startswith("renewal.")}
+OF_RENEWAL = {fact for fact in RULES if fact.startswith(("renewal.", "next_renewal."))}
+OF_SERVICES = {fact for fact in RULES if fact.startswith("services.")}
+OF_PORTS = {fact for fact in RULES if fact.startswith("port.")}
+UNGRANTED = {fact for fact in RULES if fact.startswith("ungranted.")}
+OF_LATER_BOOTS = {"enrolments_after_restart", "asked_after_restart"}
+NOT_ALONE = {"profile_order"}
+"""Facts that one profile in one boot cannot show."""
+UNREADABLE = OF_RENEWAL | OF_SERVICES | OF_PORTS | UNGRANTED | NOT_ALONE | BY_HAND
 
 
-@pytest.mark.parametrize("fact", [fact for fact in RULES if fact not in {"challenges_sent", *OF_RENEWAL}])
+@pytest.mark.parametrize("fact", [fact for fact in RULES if fact not in {"challenges_sent", *UNREADABLE}])
 def test_a_phone_that_keeps_to_the_documents_deviates_in_no_fact(sitting: Make, fact: str) -> None:
     scenario = Scenario(slot=1, steps=(Restart(),))
     found = finding(sitting(scenario), fact, scenario)
@@ -51,19 +62,16 @@ def test_a_phone_that_keeps_to_the_documents_deviates_in_no_fact(sitting: Make, 
         ("csr.key_bits", PLAIN, but(key=key(1024)), 1024, 2048),
         ("csr.key_bits", Scenario((("MYCERTKEYLEN", "1024"),), slot=1), but(key=key(1024)), 1024, 2048),
         ("csr.common_name", PLAIN, but(subject=(("CN", "19wz1234567a"),)), "19wz1234567a", "19WZ1234567A"),
-        ("csr.dn", DN, but(subject=(("O", "Lab"), ("ST", "NJ"), ("C", "US"), ("CN", "x"))), None, None),
-        ("csr.dn", PLAIN, but(subject=(("O", "Avaya"), ("CN", "x"))), (("O", "Avaya"),), ()),
+        ("csr.dn_parts", PLAIN, but(subject=(("O", "Avaya"), ("CN", "x"))), (("O", "Avaya"),), ()),
         ("csr.challenge", PLAIN, but(challenge=None), None, Secret("19WZ1234567A")),
         ("csr.challenge", DN, but(challenge=Secret("swordfis")), Secret("swordfis"), Secret("swordfish")),
         ("csr.signature_valid", PLAIN, but(spoiled=True), False, True),
-        ("csr.key_matches_signer", PLAIN, but(signs=OTHER), False, True),
         ("ca.identifier", PLAIN, but(identifier=""), "", "CAIdentifier"),
         ("ca.identifier", PLAIN, but(identifier=None), "", "CAIdentifier"),
         ("request.cipher_family", PLAIN, but(cipher="aes-256-cbc"), "AES-256", "DES"),
         ("request.cipher_family", Scenario((("SCEPENCALG", "1"),), slot=1), but(cipher="des-cbc"), "DES", "AES-256"),
         ("request.cipher_family", Scenario((("SCEPENCALG", "1"),), slot=1), but(cipher="aes-128-cbc"), "aes-128-cbc", "AES-256"),
         ("request.nonce_fresh", PLAIN, but(nonce=b""), False, True),
-        ("request.message_type", PLAIN, but(message_type=MessageType.RenewalReq), "RenewalReq", "PKCSReq"),
         ("timing.idle_before_contact", PLAIN, but(after=600.5), 600.5, DURING_BOOT_SECONDS),
     ],
 )
@@ -75,9 +83,8 @@ def test_what_breaks_a_rule_deviates(
     breaks = found.phone.value != found.expected
     assert found.verdict is (Verdict.DEVIATES if breaks else Verdict.CONFORMS)
     assert breaks is (change is not None)
-    if fact != "csr.dn" or value is not None:
-        assert found.phone.value == value
-        assert found.expected == expected
+    assert found.phone.value == value
+    assert found.expected == expected
 
 
 @pytest.mark.parametrize("cipher", ["des-cbc", "des-ede3-cbc"])
@@ -97,6 +104,9 @@ def test_des_may_be_single_or_triple(sitting: Make, cipher: str) -> None:
         (but(transaction_id="1234567890"), "request.transaction_id_form"),
         (but(capabilities=False), "ca.capabilities_asked"),
         (but(subject=(("CN", "19WZ1234567A"), ("O", "Lab"))), "csr.cn_position"),
+        (but(subject=(("O", "Lab"), ("C", "US"), ("CN", "19WZ1234567A"))), "csr.dn"),
+        (but(signs=OTHER), "csr.key_matches_signer"),
+        (but(message_type=MessageType.RenewalReq), "request.message_type"),
     ],
 )
 def test_a_habit_that_no_document_names_is_never_held_against_the_phone(sitting: Make, change: Change, fact: str) -> None:
@@ -183,6 +193,8 @@ class TestRestarts:
             ((DELETED, ChangeSettings((("MYCERTCAID", "x"),)), ALLOWED), 1),
             ((DELETED, ALLOWED, DELETED, ALLOWED), 2),
             ((ALLOWED, DELETED), 0),
+            ((replace(DELETED, slot=1), replace(ALLOWED, slot=1)), 1),
+            ((replace(DELETED, slot=2), replace(ALLOWED, slot=2)), 0),
         ],
     )
     def test_one_enrolment_for_each_certificate_that_was_deleted(
@@ -211,16 +223,41 @@ class TestApplicable:
         return set(applicable(made.told(NAME, 1, scenario), restarts))
 
     def test_a_profile_shows_all_but_what_needs_a_restart_or_a_person(self, sitting: Make) -> None:
-        assert self.facts(sitting, PLAIN) == set(RULES) - {"challenges_sent", "enrolments_after_restart"} - OF_RENEWAL
-        assert self.facts(sitting, PLAIN, restarts=True) == set(RULES) - {"challenges_sent"} - OF_RENEWAL
+        shown = set(RULES) - {"challenges_sent"} - OF_RENEWAL - OF_SERVICES - OF_PORTS - UNGRANTED - BY_HAND
+        assert self.facts(sitting, PLAIN) == shown - OF_LATER_BOOTS
+        assert self.facts(sitting, PLAIN, restarts=True) == shown
 
     def test_renewal_shows_where_the_first_certificate_falls_due(self, sitting: Make) -> None:
-        due, watched = Issue(backdated=300.0), (PassTime(7200.0),)
+        due, watched = Issue(backdated=328.4), (PassTime(3 * 86_400.0),)
+        first = {fact for fact in OF_RENEWAL if fact.startswith("renewal.")} - {"renewal.hours_over_restart"}
         succeeds = Scenario(slot=1, ca=(due, Issue()), steps=watched)
-        assert self.facts(sitting, succeeds) & OF_RENEWAL == OF_RENEWAL - {"renewal.intervals"}
+        assert self.facts(sitting, succeeds) & OF_RENEWAL == first - {"renewal.intervals"}
         fails = Scenario(slot=1, ca=(due, Reject()), steps=watched)
-        assert self.facts(sitting, fails) & OF_RENEWAL == OF_RENEWAL - {"renewal.attempts_after_success"}
+        assert self.facts(sitting, fails) & OF_RENEWAL == first - {"renewal.attempts_after_success", "renewal.renewed"}
         assert self.facts(sitting, Scenario(slot=1, ca=(due, Issue()))) & OF_RENEWAL == set()
+
+    def test_what_was_not_granted_shows_what_follows(self, sitting: Make) -> None:
+        refused = Scenario(slot=1, ca=(Reject(), Issue()))
+        assert self.facts(sitting, refused) & UNGRANTED == UNGRANTED
+
+    def test_a_time_that_is_told_makes_a_renewal_of_what_a_restart_would_not_repeat(self, sitting: Make) -> None:
+        told = (TellTime(30 * 86_400.0), Restart(), PassTime(3600.0))
+        due = Scenario(slot=1, ca=(Issue(100, 65), Issue()), steps=told)
+        assert {"renewal.validity_passed"} <= self.facts(sitting, due, restarts=True)
+        assert "enrolments_after_restart" not in self.facts(sitting, due, restarts=True)
+
+    def test_who_is_told_no_time_is_not_held_to_an_instant(self, sitting: Make) -> None:
+        untold = (TellTime(None), Restart(), PassTime(3 * 86_400.0))
+        shown = self.facts(sitting, Scenario(slot=1, ca=(Issue(100, 89), Issue()), steps=untold), restarts=True)
+        assert "renewal.message_type" in shown
+        assert not shown & {"renewal.validity_passed", "renewal.renewed", "renewal.days_left"}
+
+    def test_a_renewal_is_no_second_enrolment(self, sitting: Make) -> None:
+        due = Scenario(slot=1, ca=(Issue(backdated=328.4), Reject()), steps=(PassTime(3 * 86_400.0), Restart()))
+        shown = self.facts(sitting, due, restarts=True)
+        assert "enrolments_after_restart" not in shown
+        assert "renewal.hours_over_restart" in shown
+        assert "renewal.intervals" not in shown
 
     def test_no_profile_shows_whether_there_was_contact(self, sitting: Make) -> None:
         assert self.facts(sitting, Scenario((("MYCERTURL", ""),), slot=1)) == {"contacted"}
@@ -234,6 +271,13 @@ class TestApplicable:
     def test_who_was_refused_may_ask_again(self, sitting: Make) -> None:
         refused = Scenario(slot=1, ca=(Reject(), Issue()), steps=(Restart(),))
         assert "enrolments_after_restart" not in self.facts(sitting, refused, restarts=True)
+
+
+def month_ahead(boot: PlannedBoot, transcript: Transcript) -> Transcript:
+    """SNTP tells a time a month ahead after a restart."""
+    ahead = timedelta(days=30 if boot.kind == "restart" else 0)
+    told = [replace(reply, transmit=reply.transmit + ahead) for reply in transcript.time_replies]
+    return replace(transcript, time_replies=tuple(told))
 
 
 class TestSoundReference:
@@ -258,6 +302,19 @@ class TestSoundReference:
         with pytest.raises(LabFault, match=said) as fault:
             self.judge(sitting(PLAIN, reference_=reference(change)), PLAIN)
         assert fault.value.seen == "j179-1.reference"
+
+    @pytest.mark.parametrize(
+        "steps", [(TellTime(30 * 86_400.0), Restart(), PassTime(14_400.0)), (PassTime(3 * 86_400.0),)], ids=["told", "lived"]
+    )
+    def test_by_a_time_that_nobody_was_seen_to_tell_no_one_is_judged(self, sitting: Make, steps: tuple[Step, ...]) -> None:
+        def silent(_: PlannedBoot, transcript: Transcript) -> Transcript:
+            return replace(transcript, time_replies=())
+
+        scenario = Scenario(slot=1, ca=(Issue(100, 65 if len(steps) > 1 else 89), Issue()), steps=steps)
+        with pytest.raises(Inconclusive, match="SNTP told the phone no time in boot"):
+            self.judge(sitting(scenario, transcribed=silent), scenario)
+        with pytest.raises(LabFault, match="MYCERTRENEW"):
+            self.judge(sitting(scenario, transcribed=month_ahead), scenario)
 
     def test_its_habits_are_its_own(self, sitting: Make) -> None:
         self.judge(sitting(PLAIN, reference_=reference(but(method="GET", digest="sha1", cipher="des-ede3-cbc"))), PLAIN)
@@ -290,7 +347,7 @@ def test_an_unknown_fact_is_refused_with_those_that_are_known() -> None:
 
 def test_every_fact_of_the_table_can_be_read(sitting: Make) -> None:
     observed = sitting(Scenario(slot=1, steps=(Restart(),))).of(NAME, 1)
-    read = {fact: sight(observed, fact) for fact in RULES if fact not in OF_RENEWAL}
+    read = {fact: sight(observed, fact) for fact in RULES if fact not in UNREADABLE}
     assert {fact for fact, seen in read.items() if seen.missing is not None} == set()
 
 
@@ -299,7 +356,10 @@ def test_every_rule_names_its_source_and_each_tolerance_its_reason() -> None:
         assert rule.source
         assert (rule.basis == "baseline") is (rule.expected is None)
     tolerant = [rule for rule in RULES.values() if rule.holds.__qualname__ != "Rule.<lambda>"]
-    assert [rule.fact for rule in tolerant] == ["timing.idle_before_contact", "renewal.validity_passed", "renewal.intervals"]
+    assert [rule.fact for rule in tolerant] == [
+        "timing.idle_before_contact", "renewal.validity_passed", "renewal.intervals", "next_renewal.validity_passed",
+        "services.presented", "services.anew.presented", "port.opened",
+    ]  # fmt: skip
     assert all(rule.reason for rule in tolerant)
 
 

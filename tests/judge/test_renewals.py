@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from hil.capture.exchange import REFUSED
 from hil.judge.findings import sight
-from hil.judge.renewals import RenewalFacts, Validity, bursts
+from hil.judge.renewals import RenewalFacts, Validity
 from hil.judge.rules import RULES, Told
 from hil.judge.verdict import NotObserved
 from hil.scenario import Scenario
@@ -41,14 +42,22 @@ def message(**changes: Any) -> Any:
     return SimpleNamespace(**{**told, **changes})
 
 
-def seen(hours: float, request: Any = None, status: PkiStatus | None = None, identifier: str | None = None) -> Any:
+def seen(hours: float, request: Any = None, status: PkiStatus | None = None, boot: int = 2, **asked: Any) -> Any:
+    told = {"operation": "PKIOperation", "reply_frame": 2, "certificates": None, "capabilities": None, **asked}
+    told["status"] = told.pop("http", 200)
     reply = SimpleNamespace(status=status) if status is not None else None
-    exchange = SimpleNamespace(request=request, reply=reply, ca_identifier=identifier)
-    return SimpleNamespace(time=START + timedelta(days=182.5, hours=hours), exchange=exchange, where=None)
+    exchange = SimpleNamespace(request=request, reply=reply, **told)
+    time, lived = START + timedelta(days=182.5, hours=hours), 3600.0 * (1000 + hours)
+    return SimpleNamespace(time=time, since_power_on=lived, exchange=exchange, where=None, boot=boot)
+
+
+def asked_ca(hours: float, identifier: str | None = "Lab CA", operation: str = "GetCACert", **how: Any) -> Any:
+    told = {"certificates": ("a CA's",), "ca_identifier": identifier, **how}
+    return seen(hours, operation=operation, **told)
 
 
 def facts(*exchanges: Any) -> RenewalFacts:
-    return RenewalFacts("j179-1", YEAR, ENROLMENT, "Lab CA", bursts(exchanges))
+    return RenewalFacts("j179-1", YEAR, ENROLMENT, lambda: "Lab CA", exchanges)
 
 
 def verdict(fact: str, renewal: RenewalFacts, percent: int = 50) -> bool:
@@ -60,7 +69,7 @@ def verdict(fact: str, renewal: RenewalFacts, percent: int = 50) -> bool:
 
 
 def test_requests_of_half_an_hour_are_one_attempt() -> None:
-    renewal = facts(seen(0, identifier="Lab CA"), seen(0.1, message()), seen(0.3), seen(24.1), seen(24.2, message()), seen(48.3))
+    renewal = facts(seen(0), seen(0.1, message()), seen(0.3), seen(24.1), seen(24.2, message()), seen(48.3))
     assert len(renewal.attempts) == 3
     assert renewal.intervals == (24.1, 24.2)
     assert not renewal.renewed
@@ -83,6 +92,30 @@ def test_a_renewal_may_be_late_and_not_early(hours: float, holds: bool) -> None:
 
 def test_days_left_at_the_first_request() -> None:
     assert facts(seen(12)).days_left == pytest.approx(182.0)
+
+
+def test_hours_from_the_instant_at_which_it_was_due() -> None:
+    assert facts(seen(12)).hours_after(50) == 12.0
+    assert facts(seen(-1)).hours_after(50) == -1.0
+
+
+def test_what_follows_success_is_no_interval() -> None:
+    renewal = facts(seen(0, message()), seen(24, message(), PkiStatus.SUCCESS), seen(240, message()))
+    assert renewal.intervals == (24.0,)
+
+
+def test_a_restart_parts_attempts_however_near_they_are() -> None:
+    renewal = facts(seen(0, message()), seen(0.2, message(), boot=3), seen(24.2, message(), boot=3))
+    assert len(renewal.attempts) == 3
+    assert renewal.hours_over_restart == 0.2
+    with pytest.raises(NotObserved, match="both sides of a restart"):
+        facts(seen(0), seen(24)).hours_over_restart  # noqa: B018
+
+
+def test_the_name_that_another_certificate_is_asked_for() -> None:
+    renewal = facts(seen(0, message(csr=csr(name="renamed"))))
+    assert renewal.subject == (("O", "Lab"), ("CN", "renamed"))
+    assert not renewal.same_subject
 
 
 def test_the_attempt_that_succeeds_and_those_after_it() -> None:
@@ -119,8 +152,59 @@ def test_how_a_renewal_is_asked_for(change: dict[str, Any], fact: str, value: ob
 
 def test_the_ca_is_asked_for_by_the_same_name_or_not_at_all() -> None:
     assert facts(seen(0)).same_ca_identifier
-    assert facts(seen(0, identifier="Lab CA")).same_ca_identifier
-    assert not facts(seen(0, identifier="CAIdentifier")).same_ca_identifier
+    assert facts(asked_ca(0), seen(0)).same_ca_identifier
+    assert not facts(asked_ca(0, "CAIdentifier"), seen(0)).same_ca_identifier
+    assert facts(asked_ca(0, "", "GetCACaps"), asked_ca(0), seen(0)).same_ca_identifier, "operations have names of their own"
+
+
+def test_a_name_that_the_ca_was_never_asked_for_by_is_needed_for_nothing_else() -> None:
+    def unseen() -> str:
+        raise NotObserved("no GetCACert")
+
+    renewal = RenewalFacts("j179-1", YEAR, ENROLMENT, unseen, [seen(0, message(), PkiStatus.SUCCESS)])
+    assert renewal.renewed
+    assert renewal.same_ca_identifier
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        asked_ca(-500),
+        asked_ca(-500, "", "GetCACaps", certificates=None, capabilities=()),
+        asked_ca(-500, "", "GetCACaps", http=404, certificates=None),
+        asked_ca(-500, "", "GetNextCACert", http=404, certificates=None),
+    ],
+    ids=["GetCACert", "GetCACaps", "GetCACaps that the CA does not know", "GetNextCACert without one"],
+)
+def test_who_looks_at_the_ca_asks_for_no_certificate(harmless: Any) -> None:
+    renewal = facts(harmless, asked_ca(-0.25), seen(0, message(), PkiStatus.SUCCESS), asked_ca(24), asked_ca(48))
+    assert verdict("renewal.validity_passed", renewal)
+    assert renewal.attempts_before_success == renewal.attempts_after_success == 0
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        asked_ca(0, reply_frame=None, http=None, certificates=None),
+        asked_ca(0, http=404, certificates=None),
+        asked_ca(0, certificates=None),
+        asked_ca(0, "", "GetCACaps", reply_frame=None, http=None),
+        asked_ca(0, "", "GetCACaps", http=503),
+        seen(0, operation=REFUSED, reply_frame=None),
+        seen(0, reply_frame=None),
+    ],
+    ids=["no answer", "refusal", "noise", "no capabilities", "a server in trouble", "closed port", "no answer to the request"],
+)
+def test_who_cannot_get_as_far_as_a_request_has_tried(attempt: Any) -> None:
+    renewal = facts(attempt, seen(24, message(), PkiStatus.SUCCESS))
+    assert renewal.intervals == (24.0,)
+    assert renewal.attempts_before_success == 1
+
+
+def test_a_time_that_is_told_meanwhile_parts_no_attempt() -> None:
+    corrected = seen(0.1, message())
+    corrected.time += timedelta(days=30)
+    assert len(facts(seen(0, message()), corrected).attempts) == 1
 
 
 def test_what_a_capture_lacks_is_not_observed() -> None:

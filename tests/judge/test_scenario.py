@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
+from hil.cli.answers import read_answer
 from hil.scenario import (
     Answer,
     ChangeSettings,
     Drip,
+    EntityNew,
     Forge,
     Garbage,
     HttpError,
@@ -20,6 +22,7 @@ from hil.scenario import (
     PassTime,
     Pend,
     Redirect,
+    Refuse,
     Reject,
     Reset,
     Restart,
@@ -29,7 +32,6 @@ from hil.scenario import (
     WrongLength,
     layers,
     on_the_wire,
-    read_answer,
 )
 
 FULL = Scenario(
@@ -70,6 +72,9 @@ def test_a_key_is_written_down_so_that_slots_stay() -> None:
         Scenario(steps=(Restart(),)),
         Scenario(alone=True),
         Scenario(mates=(Scenario(slot=2),)),
+        Scenario(persona="ndes"),
+        Scenario(steps=(EntityNew(),)),
+        Scenario(steps=(Refuse(),)),
     ],
 )
 def test_scenarios_that_differ_have_different_keys(other: Scenario) -> None:
@@ -145,6 +150,13 @@ def test_an_answer_is_taken_apart_from_outside_in() -> None:
     inner = Forge("signer", of=Pend())
     assert layers(Drip(of=Reset(of=inner))) == (Drip(of=Reset(of=inner)), Reset(of=inner), inner, Pend())
     assert [on_the_wire(answer) for answer in (inner, Issue(), Reset(of=inner), HttpError())] == [False, False, True, True]
+
+
+def test_a_server_that_refuses_has_a_port_of_its_own() -> None:
+    closes = Scenario(steps=(Refuse(), PassTime(60.0), Refuse(False)))
+    assert closes.has_own_port
+    assert not FULL.has_own_port
+    assert closes.text == "then the server's port refuses then 60 s pass then the server's port listens"
 
 
 def test_the_text_tells_everything_that_is_no_default() -> None:

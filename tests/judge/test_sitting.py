@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from made_evidence import ADDRESS, EPOCH, IDENTITY, NAME, REFERENCE, Device, but, fresh_ask, never, phone, reference
+from made_evidence import ADDRESS, EPOCH, IDENTITY, NAME, REFERENCE, SERVER, Device, but, fresh_ask, never, phone, reference
 
 from hil.campaign.plan import PlannedBoot
-from hil.capture.transcript import TimeReply, Transcript
+from hil.capture.transcript import DhcpServer, TimeReply, Transcript
 from hil.judge.sitting import Sitting
 from hil.judge.verdict import Inconclusive
 from hil.scenario import ChangeSettings, Issue, Pend, Restart, Scenario
+from hil_fixtures.boots import recorded_sitting
 
 Make = Callable[..., Sitting]
 THREE = (Scenario(slot=1), Scenario((("SCEPENCALG", "1"),), slot=2), Scenario((("MYCERTCN", "third $MACADDR"),), slot=3))
@@ -69,6 +70,20 @@ class TestAttribution:
         made = sitting(Scenario(slot=1), leased="192.0.2.222")
         assert not made.of(NAME, 1).contacted
         with pytest.raises(Inconclusive, match="not seen to fetch its settings"):
+            made.require_whole()
+
+    def test_a_second_dhcp_server_makes_it_inconclusive_and_is_named(self, sitting: Make) -> None:
+        def answered(boot: PlannedBoot, transcript: Transcript) -> Transcript:
+            seen = [DhcpServer(4, EPOCH, IDENTITY.mac, SERVER), DhcpServer(5, EPOCH, "00:00:5e:00:53:01", "192.0.2.9")]
+            if boot.kind == "main":
+                seen.append(DhcpServer(7, EPOCH, IDENTITY.mac, "192.0.2.8"))
+            return replace(transcript, dhcp_servers=tuple(seen))
+
+        made = sitting(Scenario(slot=1), transcribed=answered)
+        named = (
+            rf"boot 2 \(main\): boot-2.pcapng: more than one DHCP server answered, {SERVER} \(frame 4\) and 192.0.2.8 \(frame 7\)"
+        )
+        with pytest.raises(Inconclusive, match=named):
             made.require_whole()
 
     def test_without_a_lease_in_the_capture_the_testbed_says_where_it_is(self, sitting: Make) -> None:
@@ -135,6 +150,16 @@ class TestWholeness:
 
         with pytest.raises(Inconclusive, match="200 bytes are missing"):
             sitting(Scenario(slot=1, steps=(Restart(),)), transcribed=gap).require_whole()
+
+    def test_a_boot_of_which_a_mirror_lost_something(self, sitting: Make) -> None:
+        made = sitting(Scenario(slot=1))
+        lost = [f"frame {frame}: 1448 octets are missing" for frame in range(5)]
+        broken = Sitting(made.folder, made.manifest, (replace(made.boots[0], missing=tuple(lost)), *made.boots[1:]))
+        with pytest.raises(Inconclusive, match=r"boot-1\.pcapng: frame 0: 1448 octets are missing; frame 1"):
+            broken.require_whole()
+        recorded = recorded_sitting(broken, made.folder.parents[2]).boots
+        assert [boot.complete for boot in recorded] == [False, True]
+        assert [boot.problems for boot in recorded] == [tuple(lost[:3]), ()]
 
     def test_a_phone_that_was_not_seen_to_read_its_settings(self, sitting: Make) -> None:
         with pytest.raises(Inconclusive, match="not seen to fetch its settings"):
@@ -282,6 +307,21 @@ class TestObservation:
 
         observed = sitting(Scenario(slot=1), transcribed=anchored).of(NAME, 1)
         assert observed.where.time == EPOCH + timedelta(seconds=20_030, hours=1)
+
+    def test_the_time_that_was_told_last_counts_and_the_power_keeps_its_own(self, sitting: Make) -> None:
+        def told_twice(_: PlannedBoot, transcript: Transcript) -> Transcript:
+            assert transcript.first is not None
+            first, hour = transcript.first, timedelta(hours=1)
+            again = first + timedelta(seconds=40)
+            return replace(
+                transcript, time_replies=(TimeReply(1, first, ADDRESS, first + hour), TimeReply(2, again, ADDRESS, again - hour))
+            )
+
+        observed = sitting(Scenario(slot=1), transcribed=told_twice).of(NAME, 1)
+        assert observed.where.time == EPOCH + timedelta(seconds=20_030, hours=1)
+        assert observed.timing.request_after_power_on == pytest.approx(30.0)
+        later = sitting(Scenario(slot=3), transcribed=told_twice).of(NAME, 3)
+        assert later.where.time == EPOCH + timedelta(seconds=20_050, hours=-1)
 
     def test_the_settings_read_last_before_it_count(self, sitting: Make) -> None:
         def again(_: PlannedBoot, transcript: Transcript) -> Transcript:

@@ -23,6 +23,7 @@ from hil.report.record import Record
 ROOT = Path(__file__).parents[2]
 VIRTUAL = ROOT / "testbeds" / "virtual.yaml"
 FIXED_PASSWORD = "Correct-Horse-7"  # what a scenario of the suite tells a phone
+SHORT, SHORT_DEFECTS = ("-k", "password_fixed or keylen_default"), ("password-truncated",)
 POLL = 0.02
 PATIENCE = 90.0
 GONE_WITHIN = 10.0
@@ -188,6 +189,8 @@ class Rig:
             *what,
             "-p",
             "no:cacheprovider",
+            "-p",
+            "no:hypothesispytest",
             "--report-dir",
             str(folder / "reports"),
         ]
@@ -208,14 +211,30 @@ class Rig:
         """A run from its start to its end."""
         return self.begin(*words, **how).end(seconds)
 
-    def testbed(self, name: str = "short", *, times: Mapping[str, float] | None = None, **virtual: object) -> Path:
-        """A virtual bench with j179-1 alone, quick to boot; `virtual` is what its phone plays otherwise."""
+    def testbed(
+        self,
+        name: str = "short",
+        *,
+        times: Mapping[str, float] | None = None,
+        power: Mapping[str, object] | None = None,
+        **virtual: object,
+    ) -> Path:
+        """A virtual bench with j179-1 alone, quick to boot; `virtual` is what its phone plays otherwise.
+
+        `power` is how the switch is told, where it is not by SNMPv2c.
+        """
         bench = yaml.safe_load(VIRTUAL.read_text())
         (phone,) = (phone for phone in bench["phones"] if phone["name"] == "j179-1")
         phone["virtual"] |= {"boot_delay": 5, **virtual}
         bench["phones"] = [phone]
         bench["times"] |= {"settle": 6, **(times or {})}
-        bench["power"] |= {"timeout": 0.4, "retries": 1}
+        if power is None:
+            bench["power"] |= {"timeout": 0.4, "retries": 4}
+        else:
+            bench["power"] = dict(power)
+            if power["kind"] != "snmp":
+                phone["power"] = {"port": "Gi1/0/1"}
+                del phone["switch_port"]
         file = self.folder / f"{name}.yaml"
         file.write_text(yaml.safe_dump(bench, sort_keys=False))
         return file

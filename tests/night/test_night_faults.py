@@ -7,9 +7,12 @@ import shutil
 import signal
 
 import pytest
+from markupsafe import escape
 from night_rig import Ended, Rig
 
+from hil.clock import ScaledClock
 from hil.judge.verdict import Verdict
+from hil.scep.authority import Authority
 
 ONE = ("-k", "keylen_default")
 
@@ -47,13 +50,24 @@ def test_a_dead_switch_is_a_fault_of_the_bench(rig: Rig) -> None:
     assert ended.code == 11, ended.said
     assert set(ended.verdicts.values()) == {Verdict.BENCH_FAULT}
     assert {fault.phone for fault in ended.record.faults} == {"j179-1"}
-    assert any("does not answer SNMP" in fault.text for fault in ended.record.faults)
+    assert any("the switch does not answer" in fault.text and "SNMP" in fault.text for fault in ended.record.faults)
     assert "the bench failed; no phone is blamed for it" in ended.said
     assert ended.left == ()
 
 
+def test_a_phone_on_another_port_than_its_outlets_is_a_fault_of_the_bench_before_anything_is_judged(rig: Rig) -> None:
+    wrong = rig.testbed("wrong")
+    wrong.write_text(wrong.read_text().replace("switch_port: p1.2", "switch_port: p1.7"))
+    ended = rig.play(*ONE, testbed=wrong)
+    assert ended.code == 11, ended.said
+    assert set(ended.verdicts.values()) == {Verdict.BENCH_FAULT}
+    (fault,) = {fault.text for fault in ended.record.faults}
+    assert "wrong port: is on p1.2, should be on p1.7; plug it into p1.7, or correct its outlet and port in the testbed" in fault
+    assert ended.left == ()
+
+
 def test_what_was_judged_before_the_switch_died_stays(rig: Rig) -> None:
-    running = rig.begin("-v", "-k", "keylen_default or restart", testbed=rig.testbed())
+    running = rig.begin("-v", "-k", "keylen_default or no_second_enrolment", testbed=rig.testbed())
     running.await_output("CONFORMS")
     running.kill("snmpd")
     ended = running.end()
@@ -83,7 +97,7 @@ def test_a_phone_left_dark_is_powered_by_the_next_run(rig: Rig) -> None:
     assert killed.code == -signal.SIGKILL
     assert killed.dark_ports == ("j179-1",)
     memory = killed.state / "virtual" / "switch" / "nvram.json"
-    assert json.loads(memory.read_text()) == {"off": ["1.2"]}
+    assert json.loads(memory.read_text())["off"] == ["1.2"]
     assert killed.left == ()
 
     second = rig.play(*ONE, testbed=rig.testbed())
@@ -96,12 +110,23 @@ def test_a_phone_left_dark_is_powered_by_the_next_run(rig: Rig) -> None:
     assert said in second.said
     assert said in (second.run / "index.html").read_text()
     assert second.dark_ports == ()
-    assert json.loads(memory.read_text()) == {"off": []}
+    assert json.loads(memory.read_text())["off"] == []
+
+
+def test_a_night_plays_with_the_root_that_stands_and_tells_that_it_is_over_soon(rig: Rig) -> None:
+    root = rig.folder / "run" / "state" / "virtual" / "ca"
+    Authority.create("short-lived", ScaledClock(), years=4).save(root)  # of which three are over
+    ended = rig.play(*ONE, testbed=rig.testbed())
+    assert ended.code == 0, ended.said
+    assert (ended.run / "keys" / "ca.pem").read_bytes() == (root / "ca.pem").read_bytes()
+    (warning,) = ended.record.warnings
+    assert f"before long: {warning}" in ended.said
+    assert f"<b>Before long</b>: {escape(warning)}" in (ended.run / "index.html").read_text()
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
 def test_an_interrupted_run_keeps_its_verdicts_and_restores_power(rig: Rig, how: str) -> None:
-    running = rig.begin("-v", "-k", "keylen_default or restart", testbed=rig.testbed())
+    running = rig.begin("-v", "-k", "keylen_default or no_second_enrolment", testbed=rig.testbed())
     running.await_output("CONFORMS")
     running.await_boot("restart", "power off")
     if how == "Ctrl-C":
@@ -115,7 +140,7 @@ def test_an_interrupted_run_keeps_its_verdicts_and_restores_power(rig: Rig, how:
     assert record.run.exit_code == 2
     assert {test.name: test.verdict for test in record.tests} == {"test_keylen_default": Verdict.CONFORMS}
     assert ended.dark_ports == ()
-    assert json.loads((ended.state / "virtual" / "switch" / "nvram.json").read_text()) == {"off": []}
+    assert json.loads((ended.state / "virtual" / "switch" / "nvram.json").read_text())["off"] == []
     assert ended.left == ()
 
 
@@ -164,12 +189,13 @@ def test_a_phone_that_never_starts_is_no_pass(rig: Rig) -> None:
 
 def test_a_bench_in_use_is_not_fit_to_start(rig: Rig) -> None:
     testbed = rig.testbed()
-    first = rig.begin(*ONE, testbed=testbed)
+    first = rig.begin(testbed=testbed)  # the whole suite, so that it cannot be over before the second has asked
     first.await_boot("clear", "power on")
     second = rig.play(*ONE, testbed=testbed)
     assert second.code == 10, second.said
-    assert "the bench is in use" in second.said
-    assert first.end().code == 0
+    assert "the phone is in use" in second.said
+    first.send(signal.SIGTERM)
+    assert first.end().code == 2
 
 
 def test_a_missing_program_is_not_fit_to_start(rig: Rig) -> None:

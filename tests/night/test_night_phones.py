@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from night_rig import NO_BENCH, Ended, Rig
+import yaml
+from night_rig import NO_BENCH, VIRTUAL, Ended, Rig
 
 from hil.judge.verdict import Verdict
 from hil.report.record import Test
@@ -18,7 +19,7 @@ def wrong_phone(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """A run with a phone that makes a 2048-bit key where it is told 4096, in the first profile and in the third."""
     made = Rig(tmp_path_factory.mktemp("wrong"))
     try:
-        return made.play("-k", SELECTED, testbed=made.testbed(defects=["keylen-4096-ignored"]))
+        return made.play("-k", SELECTED, testbed=made.testbed(defects=["keylen-4096-ignored"], firmware="4.1.11.0.9"))
     finally:
         made.clear_away()
 
@@ -76,6 +77,27 @@ def test_stored_evidence_of_a_wrong_phone_deviates_again(wrong_phone: Ended, rig
     assert first == second
 
 
+def test_a_phone_that_does_not_heed_an_earlier_time_is_seen_to_renew(rig: Rig) -> None:
+    selected = ("-k", "test_a_phone_that_is_told_an_earlier_time_waits", "--no-confirmation")
+    ended = rig.play(*selected, testbed=rig.testbed(defects=["ignores-time-told"]))
+    assert [test.verdict for test in ended.record.tests] == [Verdict.DEVIATES], ended.said
+    assert "not phone.renewal.attempts" in ended.said
+
+
+def test_where_a_bench_is_told_how_entity_classes_travel_a_phone_is_held_to_it(rig: Rig) -> None:
+    file = rig.testbed()
+    bench = yaml.safe_load(file.read_text())
+    bench["ca"] = {"class_in": "header x-entity-class"}
+    (other,) = (phone for phone in yaml.safe_load(VIRTUAL.read_text())["phones"] if phone["name"] == "j189-1")
+    other["virtual"]["variants"] = ["class-in-query"]
+    file.write_text(yaml.safe_dump({**bench, "phones": [*bench["phones"], other]}, sort_keys=False))
+    ended = rig.play("-k", "needs_no_end_entity", "--no-confirmation", testbed=file)
+    assert {test.phone: (test.verdict, [f.phone for f in test.findings if "class" in f.fact]) for test in ended.record.tests} == {
+        "j179-1": (Verdict.CONFORMS, [["header x-entity-class"]]),
+        "j189-1": (Verdict.DEVIATES, [["query entityclass"]]),
+    }
+
+
 def test_firmware_with_one_profile_is_not_held_to_three(rig: Rig) -> None:
     ended = rig.play(
         "-k", "url_of_each_profile or three_profiles or keylen", "-rs", testbed=rig.testbed(firmware="4.0.10.1"), seconds=120
@@ -87,7 +109,7 @@ def test_firmware_with_one_profile_is_not_held_to_three(rig: Rig) -> None:
     assert {
         "test_url_of_each_profile[j179-1-2]",
         "test_url_of_each_profile[j179-1-3]",
-        "test_three_profiles_in_one_boot[j179-1]",
+        "test_three_profiles_at_three_cas_in_one_boot[j179-1]",
         "test_keylen_of_the_third_profile[j179-1]",
     } <= left_out
     assert verdicts["test_url_of_each_profile[j179-1-1]"] is Verdict.CONFORMS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from night_rig import NO_BENCH, Ended, Rig
 
 from hil.judge.verdict import Verdict
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 def replay(rig: Rig, run: Path, *words: str) -> Ended:
@@ -62,9 +63,47 @@ def test_a_capture_that_was_cut_is_inconclusive(whole_night: Ended, rig: Rig) ->
     assert "boot-2.pcapng" in again.said
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("tcp && ip.src == 192.0.2.1", "nothing that 192.0.2.1:80 sent to 192.0.2.102:"),
+        ("tcp && ip.src == 192.0.2.102", "sent to 192.0.2.1:80 was captured, and it was received"),
+        ("tcp.len > 0 && ip.src == 192.0.2.102 && http.request.method == POST", "sent to 192.0.2.1:80 were received"),
+        ("tcp.stream in {{{streams}}}", "j179-1 was seen to send"),
+    ],
+    ids=["the PC's direction", "the phone's direction", "some frames", "whole connections"],
+)
+def test_what_a_mirror_lost_is_inconclusive(whole_night: Ended, rig: Rig, lost: str, said: str) -> None:
+    sitting = sitting_of(whole_night, "test_keylen_default")
+    run = part_of(whole_night, rig.folder, sitting)
+    capture = run / "evidence" / "j179-1" / sitting / "boot-2.pcapng"
+    whole = capture.rename(capture.with_suffix(".whole"))
+    asked = [
+        "tshark",
+        "-r",
+        whole,
+        "-Y",
+        "ip.src == 192.0.2.102 && http.request.uri contains scep",
+        "-T",
+        "fields",
+        "-e",
+        "tcp.stream",
+    ]
+    streams = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+    assert streams
+    lost = lost.replace("{{{streams}}}", "{" + ", ".join(streams) + "}")
+    subprocess.run(["tshark", "-r", whole, "-Y", f"!({lost})", "-w", capture], check=True, capture_output=True, timeout=60)
+    again = replay(rig, run, "-k", "keylen_default")
+    assert again.code == 12, again.said
+    assert set(again.verdicts.values()) == {Verdict.INCONCLUSIVE}
+    (test,) = again.record.tests
+    assert test.reason is not None
+    assert said in test.reason
+
+
 def test_a_scenario_that_was_never_played_is_inconclusive(whole_night: Ended, rig: Rig) -> None:
     run = part_of(whole_night, rig.folder, sitting_of(whole_night, "test_keylen_default"))
-    again = replay(rig, run, "-k", "keylen_default or restart")
+    again = replay(rig, run, "-k", "keylen_default or no_second_enrolment")
     assert again.code == 12, again.said
     assert sorted(again.verdicts.values()) == [Verdict.CONFORMS, Verdict.INCONCLUSIVE]
 

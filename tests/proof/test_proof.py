@@ -5,39 +5,50 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
-from hil.cli.prove import Caught, Proof, Spared, read_proof
+from hil.bench.testbed import load
+from hil.cli.prove import MOST_PHONES, Caught, Role, bench_for, briefly, read_proof, shared_out
 from hil.judge.verdict import Verdict
-from hil.report.record import Record, Run, Test, Testbed
-from hil.report.verdicts import count
+from hil.report.record import Test
+from hil.virtual.phone.catalogue import DEFECTS, VARIANTS
 
-AT_LEAST_DEFECTS = 15
+AT_LEAST = {"defects": 45, "variants": 15}
 
 
 @pytest.mark.timeout(1500)
-def test_every_defect_is_caught_and_no_variant_blamed(tmp_path: Path) -> None:
+def test_every_defect_is_caught_and_no_variant_blamed(
+    tmp_path: Path, tell_at_the_end: Callable[[str, str], None], thorough: bool
+) -> None:
     command = [sys.executable, "-m", "hil.cli", "prove", "--json", "--rate", "20", "--report-dir", str(tmp_path)]
+    command += [] if thorough else ["--quick"]
     played = subprocess.run(command, capture_output=True, text=True, timeout=1400, check=False)
     proof = json.loads(played.stdout)
+    tell_at_the_end("the proof", played.stderr.splitlines()[-1])
     assert [defect["name"] for defect in proof["defects"] if not defect["caught"]] == []
-    assert [variant for variant in proof["variants"] if variant["failed"]] == []
+    assert [variant for variant in proof["variants"] if variant["failed"] or not variant["judged"]] == []
     assert proof["false_alarms"] == 0
-    assert len(proof["defects"]) >= AT_LEAST_DEFECTS
+    caught_by = {defect["name"]: defect["by"] for defect in proof["defects"]}
+    assert "test_a_phone_that_is_told_an_earlier_time_waits" in caught_by["clock-never-back"]
+    due = len(DEFECTS) if thorough else len({defect.requirement for defect in DEFECTS.values()})
+    assert {kind: len(proof[kind]) for kind in AT_LEAST} == {"defects": due, "variants": len(VARIANTS)}
+    assert all(len(proof[kind]) >= least for kind, least in AT_LEAST.items())
     assert played.returncode == 0
 
 
-DEFECT = {"name": "dn-reversed", "requirement": "DN-ORDER"}
-VARIANT = {"name": "sha1"}
+def test_a_quick_proof_has_a_defect_of_each_requirement_and_all_variants() -> None:
+    defects = [Role("defect", {"name": name, "requirement": about}) for name, about in (("a", "X"), ("b", "Y"), ("c", "X"))]
+    variant = Role("variant", {"name": "odd", "about": ("X", "Y")})
+    shortened = briefly([*defects, variant])
+    assert [(role.name, role.requirements) for role in shortened] == [("a", ("X",)), ("b", ("Y",)), ("odd", ("X",))]
 
 
-def record(*tests: Test) -> Record:
-    bench = Testbed(name="prove", file="prove.yaml", kind="virtual", rate=1.0)
-    run = Run(id="run", started=datetime(2026, 1, 1, tzinfo=UTC), seconds=1.0, exit_text="", testbed=bench, versions={})
-    return Record(run=run, phones=(), requirements=(), tests=tests, sittings=(), counts=count(test.verdict for test in tests))
+DEFECT = Role("defect", {"name": "dn-reversed", "requirement": "DN-ORDER"})
+VARIANT = Role("variant", {"name": "sha1", "about": ["HABITS"]})
 
 
 def judged(phone: str, requirement: str, verdict: Verdict) -> Test:
@@ -64,17 +75,61 @@ def judged(phone: str, requirement: str, verdict: Verdict) -> Test:
     ],
 )
 def test_a_defect_is_caught_by_a_deviation_from_its_own_requirement_alone(test: Test, caught: bool) -> None:
-    proof = read_proof(record(test), [DEFECT], [])
+    proof = read_proof([test], [DEFECT])
     assert proof.defects == (Caught("dn-reversed", "DN-ORDER", caught, ("test_dn_order",) if caught else ()),)
     assert proof.holds is caught
 
 
 @pytest.mark.parametrize("verdict", [Verdict.DEVIATES, Verdict.INCONCLUSIVE, Verdict.BENCH_FAULT])
 def test_whatever_is_no_pass_on_a_variant_is_a_false_alarm(verdict: Verdict) -> None:
-    proof = read_proof(record(judged("v-sha1", "HABITS", verdict)), [], [VARIANT])
-    assert proof == Proof((), (Spared("sha1", ("test_dn_order",), (f"test_dn_order {verdict} in sitting-1: csr.subject",)),))
-    assert proof.false_alarms == 1
+    passed = judged("v-sha1", "HABITS", Verdict.CONFORMS)
+    proof = read_proof([passed, judged("v-sha1", "HABITS", verdict)], [VARIANT])
+    (variant,) = proof.variants
+    assert (variant.failed, proof.false_alarms) == (("test_dn_order",), 1)
+    assert variant.reasons == (f"test_dn_order {verdict} in sitting-1: csr.subject",)
 
 
-def test_a_variant_that_was_never_played_is_no_pass() -> None:
-    assert not read_proof(record(), [], [VARIANT]).holds
+def test_a_variant_that_passes_what_it_is_about_holds() -> None:
+    proof = read_proof([judged("v-sha1", "HABITS", Verdict.CONFORMS)], [VARIANT])
+    assert proof.holds
+    assert str(proof) == "0 of 0 defects caught, 0 false alarms on 1 variants (1 judgments)"
+
+
+@pytest.mark.parametrize(
+    ("played", "failed"),
+    [
+        ([], "nothing was played"),
+        ([judged("v-sha1", "HABITS", Verdict.NOT_APPLICABLE)], "HABITS was not judged"),
+        ([judged("v-sha1", "DN-ORDER", Verdict.CONFORMS)], "HABITS was not judged"),
+    ],
+)
+def test_a_variant_that_was_not_judged_on_what_it_is_about_is_no_pass(played: list[Test], failed: str) -> None:
+    proof = read_proof(played, [VARIANT])
+    assert proof.variants[0].failed == (failed,)
+    assert not proof.holds
+
+
+def test_the_cast_is_shared_out_over_nights_alike() -> None:
+    cast = [Role("defect" if number < 60 else "variant", {"name": str(number)}) for number in range(91)]
+    nights = shared_out(cast, 60)
+    assert sorted(map(len, nights)) == [45, 46]
+    assert sorted((role for night in nights for role in night), key=lambda role: int(role.name)) == cast
+    assert all(14 <= sum(role.kind == "variant" for role in night) <= 17 for night in nights)
+    assert shared_out(cast, 91) == [cast]
+
+
+def requirements_of_phones(full: bool) -> list[object]:
+    everywhere = Role("variant", {"name": "odd", "about": []})
+    return [phone.get("requirements") for phone in bench_for([DEFECT, VARIANT, everywhere], full, 30.0, 12)["phones"]]
+
+
+def test_each_phone_plays_what_it_is_about_and_in_full_a_variant_plays_the_suite() -> None:
+    assert requirements_of_phones(full=False) == [["DN-ORDER"], ["HABITS"], None]
+    assert requirements_of_phones(full=True) == [["DN-ORDER"], None, None]
+
+
+def test_the_bench_for_the_largest_proof_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "prove.yaml"
+    roles = [Role("variant", {"name": f"odd-{number}", "about": []}) for number in range(MOST_PHONES)]
+    file.write_text(yaml.safe_dump(bench_for(roles, False, 30.0, 12)))
+    assert len(load(file).phones) == MOST_PHONES

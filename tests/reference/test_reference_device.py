@@ -232,7 +232,8 @@ def test_steps_are_told_with_the_phone_time_they_began(bench: Bench) -> None:
     bench.settings(MYCERTURL=bench.url(2), SCEPPASSWORD="only-for-this-test")
     bench.boot()
     steps = [step for step, _ in bench.steps]
-    assert steps == ["fetch"] * 3 + ["generate key", "discover", "enrol", "installed", "idle"]
+    profile = ["decided", "generate key", "discover", "enrol", "installed"]
+    assert steps == [*["fetch"] * 3, "settings", "ask the time", *profile, "decided", "decided", "idle"]
     times = [datetime.fromisoformat(str(details["since"])) for _, details in bench.steps]
     assert times == sorted(times)
     assert "only-for-this-test" not in repr(bench.steps)

@@ -257,6 +257,7 @@ def bad_night(good_night: Record) -> Record:
                     text="read back as delivering",
                 ),
             ),
+            "warnings": ("the bench's CA is over on 2027-01-01",),
             "strays": (Stray(sitting="s02", text="GetCACaps from 192.0.2.77, which no lease names (frame 61)"),),
             "faults": (Fault(phone="j139-1", sitting="s04", text="the recorder stopped 12 s before the boot ended"),),
             "not_applicable": (NotApplicable(test=last, reason="firmware before 4.1"),),

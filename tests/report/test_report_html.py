@@ -46,6 +46,11 @@ class Page(HTMLParser):
         self._in_matrix = False
         self.feed(path.read_text("utf-8"))
 
+    @property
+    def rows(self) -> list[list[list[tuple[str, str]]]]:
+        """The matrix below its two rows of headings."""
+        return self.matrix[2:]
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         told = dict(attrs)
         self.tags.append((tag, told))
@@ -90,25 +95,69 @@ def _altered(record: Record, index: int, **update: object) -> Record:
 
 def test_the_matrix_has_a_lettered_cell_for_each_requirement_and_phone(bad_night: Record, lay_down: Write) -> None:
     page = Page(render(lay_down(bad_night)))
-    rows = [[" ".join(text.split()) for cell in row for _, text in cell] for row in page.matrix[1:]]
+    rows = [[" ".join(text.split()) for cell in row for _, text in cell] for row in page.rows]
     assert len(rows) == len(bad_night.requirements)
     assert rows[3] == ["C", "D deviates", "C"]
     assert rows[10] == ["I inconclusive", "C", "C"]
     assert rows[13] == ["C", "C", "N"]
 
 
+def test_two_firmwares_of_a_model_stand_side_by_side_the_older_first(good_night: Record, lay_down: Write) -> None:
+    newer = good_night.phones[1].model_copy(update={"firmware": "4.1.11.0.9"})
+    older = newer.model_copy(update={"name": "j179-2", "firmware": "4.1.3.0.6"})
+    phones = (newer, good_night.phones[2], good_night.phones[0], older)
+    record = good_night.model_copy(update={"phones": phones})
+    view = View(record)
+    assert [(phone.name, phone.firmware) for phone in view.columns[1:3]] == [("j179-2", "4.1.3.0.6"), ("j179-1", "4.1.11.0.9")]
+    assert view.models == {"J139": 1, "J179": 2, "J189": 1}
+    page = Page(render(lay_down(record)))
+    assert ("th", {"scope": "colgroup", "colspan": "2"}) in page.tags
+    assert [bool(cell) for cell in page.rows[0]] == [True, False, True, True]  # nothing was tested on j179-2
+
+
+def test_a_requirement_stands_with_its_place(good_night: Record, lay_down: Write) -> None:
+    text = " ".join(Page(render(lay_down(good_night))).text.split())
+    assert "Key of 2048 bitsdocumented: SCEP page; since firmware 4.0.13.0" in text
+
+
+def test_coverage_that_is_missing_is_told_with_its_reason(bad_night: Record, lay_down: Write) -> None:
+    unasked = bad_night.requirements[0].model_copy(update={"id": "NOT-SELECTED"})
+    record = bad_night.model_copy(update={"requirements": (*bad_night.requirements, unasked)})
+    found = {(left.reason, left.phones): [each.id for each in left.requirements] for left in View(record).missing}
+    assert found == {
+        ("no test of it was selected", ("j139-1", "j179-1", "j189-1")): ["NOT-SELECTED"],
+        ("inconclusive: the recorder stopped 12 s before the boot ended", ("j139-1",)): ["ENCALG-AES", "PASSWORD-FIXED"],
+        ("not applicable: firmware before 4.1", ("j189-1",)): ["NO-SECOND-ENROLMENT"],
+    }
+    assert "Coverage missing" in Page(render(lay_down(record))).text
+
+
+def test_nothing_is_missing_where_everything_was_judged(good_night: Record, lay_down: Write) -> None:
+    assert View(good_night).missing == ()
+    assert "Coverage missing" not in Page(render(lay_down(good_night))).text
+
+
+def test_rate_and_time_leapt_over_are_told(good_night: Record, lay_down: Write) -> None:
+    leapt = [each.model_copy(update={"leapt": 100_000.0}) for each in good_night.sittings[:3]]
+    record = good_night.model_copy(update={"sittings": (*leapt, *good_night.sittings[3:])})
+    text = Page(render(lay_down(record))).text
+    assert "30 phone seconds a second, 3 d 11 h leapt over" in text
+    assert text.count("2 boots, 27 h 46 min leapt over") == 3
+    assert "leapt over" not in Page(render(lay_down(good_night))).text
+
+
 def test_a_cell_leads_to_its_test_and_every_anchor_exists(bad_night: Record, lay_down: Write) -> None:
     page = Page(render(lay_down(bad_night)))
     anchor = View(bad_night).test_anchors["suite/test_enrolment.py::test_keylen_4096[j179-1]"]
-    assert page.matrix[4][1][0][0] == f"#{anchor}"
+    assert page.rows[3][1][0][0] == f"#{anchor}"
     assert {link[1:] for link in page.links if link.startswith("#")} <= page.ids
 
 
 def test_every_test_of_a_requirement_has_a_mark_the_worst_first(good_night: Record, lay_down: Write) -> None:
     also = {"requirements": ("KEYLEN-2048",), "verdict": Verdict.DEVIATES}
     page = Page(render(lay_down(_altered(good_night, 3, **also))))
-    assert [" ".join(text.split()) for _, text in page.matrix[3][0]] == ["D deviates", "C"]
-    assert page.matrix[4][0] == []  # KEYLEN-4096 of that phone: not tested
+    assert [" ".join(text.split()) for _, text in page.rows[2][0]] == ["D deviates", "C"]
+    assert page.rows[3][0] == []  # KEYLEN-4096 of that phone: not tested
 
 
 def test_links_lead_to_files_of_the_run(bad_night: Record, lay_down: Write) -> None:
@@ -154,6 +203,7 @@ def test_what_happened_tells_faults_recoveries_and_strays(bad_night: Record, lay
         "Bench fault at the port of j139-1 in sitting s04: the recorder stopped",
         "2 tests: the recorder stopped 12 s before the boot ended",
         "GetCACaps from 192.0.2.77",
+        "Before long: the bench's CA is over on 2027-01-01",
         "firmware before 4.1",
     ):
         assert told in text
@@ -320,7 +370,9 @@ def test_printable_keeps_letters_of_all_languages() -> None:
     assert printable("Zürich 東京") == "Zürich 東京"
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (48, "48 s"), (161.2, "2 min 41 s"), (11100, "3 h 5 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.42, "0.4 s"), (48, "48 s"), (161.2, "2 min 41 s"), (11100, "3 h 5 min"), (284_400, "3 d 7 h")]
+)
 def test_spans_are_written_as_people_say_them(seconds: float, text: str) -> None:
     assert span(seconds) == text
 

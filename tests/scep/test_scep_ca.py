@@ -22,6 +22,7 @@ from hil.scenario import Answer, Issue, Pend, Reject
 from hil.scep import build, cms
 from hil.scep.algorithms import CIPHERS
 from hil.scep.authority import Authority, self_signed
+from hil.scep.beside import Beside
 from hil.scep.ca import CaService, LedgerEntry, ScepRefusal, ScriptedReply
 from hil.scep.certificate import Certificate
 from hil.scep.client import Client, Issued, Pending, Rejected, ReplyRefused, ServerView
@@ -294,8 +295,8 @@ class _Replay:
         self._service, self._change = service, change
         self.get_ca_caps, self.get_ca_cert = service.get_ca_caps, service.get_ca_cert
 
-    def answer(self, message: bytes) -> ScriptedReply:
-        reply = self._service.answer(message)
+    def answer(self, message: bytes, beside: Beside) -> ScriptedReply:
+        reply = self._service.answer(message, beside)
         return replace(reply, cert_rep=self._change(reply.cert_rep, message))
 
 

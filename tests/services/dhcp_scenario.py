@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -23,14 +24,17 @@ KNOWN, STRANGER = "c8:1f:ea:00:00:01", "02:00:00:00:00:09"
 SERVER, PHONE = "10.9.0.1", "10.9.0.11"
 
 
-def plan(interface: str = "bench") -> DhcpPlan:
+def plan(interface: str = "bench", *names: str) -> DhcpPlan:
     return DhcpPlan(
         interface=interface,
         server_address=SERVER,
         network=IPv4Network("10.9.0.0/24"),
         hosts={KNOWN: (PHONE, "j179-1")},
-        option_242=f"HTTPSRVR={SERVER},HTTPPORT=8080,DES_STAT=1",
+        http_port=8080,
+        site={KNOWN: {"DES_STAT": "1"}},
         time_server=SERVER,
+        log_server=SERVER,
+        names=names,
         lease_file=Path(tempfile.mkdtemp()) / "leases",
     )
 
@@ -61,7 +65,7 @@ def ask(mac: str, kind: str, xid: int, **more: str) -> bytes:
     from scapy.layers.inet import IP, UDP
     from scapy.layers.l2 import Ether
 
-    options = [("message-type", kind), *more.items(), ("param_req_list", [1, 3, 42, 51, 242]), "end"]
+    options = [("message-type", kind), *more.items(), ("param_req_list", [1, 3, 6, 7, 42, 51, 242]), "end"]
     hardware = bytes.fromhex(mac.replace(":", ""))
     packet = Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
     return bytes(packet / BOOTP(chaddr=hardware, xid=xid) / DHCP(options=options))
@@ -93,6 +97,7 @@ def lease() -> dict[str, object]:
         sock.bind(("phone", 0))
         sock.settimeout(10)
         sock.send(ask(STRANGER, "discover", 1))
+        sock.send(ask(STRANGER, "request", 4, requested_addr=PHONE))
         sock.send(ask(KNOWN, "discover", 2))
         offer = answer(sock)
         sock.send(ask(KNOWN, "request", 3, server_id=SERVER, requested_addr=PHONE))
@@ -102,6 +107,48 @@ def lease() -> dict[str, object]:
     assert pid is not None
     faults = [event.to_json() for event in events.since() if event.name is EventName.FAULT]
     return {"offer": offer, "ack": ack, "event": event and event.to_json(), "gone": gone(pid), "faults": faults}
+
+
+def parked() -> dict[str, object]:
+    """What a phone that is done with is told, once a server has made room for one that sends phones elsewhere."""
+    import socket
+
+    wire()
+    events = EventStream(ScaledClock())
+    sent = replace(plan(), elsewhere="HTTPSRVR=10.0.0.5,HTTPDIR=lab", site={}, time_server=None, log_server=None)
+    with Dnsmasq(plan(), events) as former, socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as sock:
+        former.stop()
+        with Dnsmasq(sent, events):
+            sock.bind(("phone", 0))
+            sock.settimeout(10)
+            sock.send(ask(KNOWN, "discover", 2))
+            return {"offer": answer(sock)}
+
+
+def names() -> dict[str, object]:
+    """What is answered to questions for an IPv4 address, after the DNS server that an offer names."""
+    import socket
+
+    from scapy.layers.dns import DNS, DNSQR
+
+    wire()
+    known, answers = "services.example.com", dict[str, object]()
+    with (
+        Dnsmasq(plan("bench", known), EventStream(ScaledClock())),
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x300) as raw,
+    ):
+        raw.bind(("phone", 0))
+        raw.settimeout(10)
+        raw.send(ask(KNOWN, "discover", 2))
+        answers["told to ask"] = answer(raw)["name_server"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as port:
+            port.settimeout(10)
+            port.connect((SERVER, 53))
+            for name, kind in ((known, "A"), (known, "AAAA"), (f"www.{known}", "A"), ("example.com", "A"), ("j179-1", "A")):
+                port.send(bytes(DNS(rd=1, qd=DNSQR(qname=name, qtype=kind))))
+                heard = DNS(port.recv(4096))
+                answers[f"{name} {kind}"] = heard.an[0].rdata if heard.ancount else heard.rcode
+    return answers
 
 
 def no_interface() -> dict[str, object]:
@@ -145,5 +192,12 @@ if __name__ == "__main__":
     if name == "hold":
         hold()
     else:
-        scenarios = {"lease": lease, "no_interface": no_interface, "killed": killed, "orphan": orphan}
+        scenarios = {
+            "lease": lease,
+            "parked": parked,
+            "names": names,
+            "no_interface": no_interface,
+            "killed": killed,
+            "orphan": orphan,
+        }
         sys.stdout.write(json.dumps(scenarios[name]()))

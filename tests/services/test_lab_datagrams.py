@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.clock import ManualClock
+from hil.clock import ManualClock, ScaledClock
 from hil.evidence import EventName
 from hil.scep.ca import Authority
 from hil.services.lab import Lab
@@ -26,12 +26,29 @@ def test_the_time_told_is_the_phones_time(authority: Authority, tmp_path: Path, 
     clock = ManualClock(datetime(2031, 3, 1, tzinfo=UTC))
     with Lab(clock=clock, authority=authority, state=tmp_path, sntp_port=0) as lab:
         lab.place("j179-1", "127.0.0.3")
-        client.sendto(b"\x23" + bytes(47), ("127.0.0.1", lab.sntp_port))
+        port = lab.sntp_port
+        client.sendto(b"\x23" + bytes(47), ("127.0.0.1", port))
         answer = client.recv(1024)
     transmit = struct.unpack("!I", answer[40:44])[0]
     assert datetime(1900, 1, 1, tzinfo=UTC) + timedelta(seconds=transmit) == clock.now()
     [event] = [event for event in lab.events.since() if event.name is EventName.TIME_SERVED]
     assert (event.device, event.details["told"]) == ("j179-1", "2031-03-01T00:00:00+00:00")
+    assert event.details["port"] == port
+
+
+def test_a_device_may_be_told_another_time_or_none(authority: Authority, tmp_path: Path, client: socket.socket) -> None:
+    clock = ManualClock(datetime(2031, 3, 1, tzinfo=UTC))
+    with Lab(clock=clock, authority=authority, state=tmp_path, sntp_port=0) as lab:
+        lab.place("j179-1", "127.0.0.3")
+        lab.time_told.shift("j179-1", None)
+        client.sendto(b"\x23" + bytes(47), ("127.0.0.1", lab.sntp_port))
+        [withheld] = lab.events.subscribe(0, ScaledClock()).wait(60)
+        lab.time_told.shift("j179-1", 86_400.0)
+        client.sendto(b"\x23" + bytes(47), ("127.0.0.1", lab.sntp_port))
+        transmit = struct.unpack("!I", client.recv(1024)[40:44])[0]
+    assert (withheld.name, withheld.device) == (EventName.TIME_WITHHELD, "j179-1")
+    assert datetime(1900, 1, 1, tzinfo=UTC) + timedelta(seconds=transmit) == datetime(2031, 3, 2, tzinfo=UTC)
+    assert lab.time_told.ahead_of("j179-2") == timedelta()
 
 
 def test_what_is_no_sntp_is_a_stray(lab: Lab, client: socket.socket) -> None:

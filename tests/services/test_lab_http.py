@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -11,7 +13,9 @@ import pytest
 from hil.clock import ScaledClock
 from hil.errors import LabFault, Misuse
 from hil.evidence import EventName
-from hil.scep.ca import Authority
+from hil.scep.ca import Authority, CaService
+from hil.scep.endpoint import NO_FIELDS, Endpoint, HttpReply
+from hil.scep.signers import issue
 from hil.services.events import Event, EventStream
 from hil.services.files import FileShelf
 from hil.services.http import HttpServer, Routes
@@ -133,9 +137,45 @@ def test_writing_to_a_file_is_not_offered(lab: Lab) -> None:
 
 
 def test_what_is_no_http_is_a_stray_and_not_silence(lab: Lab) -> None:
-    head, _ = exchange(lab.http_port, b"\x16\x03\x01 hello\r\n\r\n")
+    head, _ = exchange(lab.http_port, b"\x15\x03\x01 hello\r\n\r\n")
     assert head.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
     assert seen(lab, EventName.STRAY).details["reason"] == "not HTTP"
+
+
+@pytest.mark.parametrize("beside", [b"", b"Content-Length: 0\r\n"], ids=["quick", "by the library"])
+@pytest.mark.parametrize("target", [b"//[", b"//46xxsettings.txt", b"//lab/46xxsettings.txt"])
+def test_a_path_that_begins_with_two_slashes_names_no_server(lab: Lab, target: bytes, beside: bytes) -> None:
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b"", "J100Supgrade.txt": b""})
+    head, _ = exchange(lab.http_port, b"GET " + target + b" HTTP/1.1\r\nHost: lab\r\n" + beside + b"\r\n")
+    assert head.startswith(b"HTTP/1.1 404")
+    assert seen(lab, EventName.FILE_MISSING).details["path"] == target.decode()
+    assert not [event for event in lab.events.since() if event.name is EventName.FAULT]
+
+
+@pytest.mark.parametrize("beside", [b"", b"Content-Length: 0\r\n"], ids=["quick", "by the library"])
+def test_where_the_bench_cannot_answer_the_client_is_told_and_the_fault_named(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, beside: bytes
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("the shelf fell down")
+
+    monkeypatch.setattr(FileShelf, "find", fails)
+    head, _ = exchange(lab.http_port, b"GET /46xxsettings.txt HTTP/1.1\r\nHost: lab\r\n" + beside + b"\r\n")
+    assert head.startswith(b"HTTP/1.1 500")
+    assert "the shelf fell down" in str(seen(lab, EventName.FAULT).details["text"])
+
+
+def test_a_target_may_name_the_server(lab: Lab) -> None:
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b"SET A 1"})
+    assert exchange(lab.http_port, get("http://lab:8080/46xxsettings.txt"))[1] == b"SET A 1"
+
+
+def test_a_body_that_is_not_packed_as_it_says_is_no_fault_of_the_bench(lab: Lab) -> None:
+    lab.script("j179-1", 1)
+    head = b"POST /scep/j179-1/1/pkiclient.exe HTTP/1.1\r\nHost: lab\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n"
+    assert exchange(lab.http_port, head + b"abc")[0].startswith(b"HTTP/1.1 400")
+    assert seen(lab, EventName.STRAY).details["reason"] == "body malformed"
+    assert not [event for event in lab.events.since() if event.name is EventName.FAULT]
 
 
 def test_a_body_beyond_the_bound_is_refused(lab: Lab) -> None:
@@ -155,14 +195,43 @@ def test_a_phone_that_loses_power_while_it_sends_is_no_fault_of_the_bench(lab: L
     assert not [event for event in lab.events.since() if event.name is EventName.FAULT]
 
 
-def test_an_answer_that_nobody_takes_is_marked_as_not_sent(lab: Lab) -> None:
-    lab.script("j179-1", 1)
+class Held(Endpoint):
+    """A CA that answers once it may."""
+
+    def __init__(self, authority: Authority) -> None:
+        super().__init__(CaService(authority, issue(authority), clock=ScaledClock()))
+        self.asked, self.may = threading.Event(), threading.Event()
+
+    def answer(self, method: str, target: str, body: bytes = b"", fields: Mapping[str, str] = NO_FIELDS) -> HttpReply:
+        self.asked.set()
+        assert self.may.wait(10)
+        return super().answer(method, target, body, fields)
+
+
+def test_an_answer_that_nobody_takes_is_marked_as_not_sent(lab: Lab, authority: Authority) -> None:
+    held = Held(authority)
+    lab.seat("j179-1", 1, held)
     with socket.create_connection(("127.0.0.1", lab.http_port)) as sock:
         sock.sendall(get("/scep/j179-1/1/pkiclient.exe?operation=GetCACert"))
+        assert held.asked.wait(10)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    held.may.set()
     event = seen(lab, EventName.SCEP_ANSWER)
     assert event.device == "j179-1"
     assert event.details["sent"] is False
+
+
+def test_what_takes_a_ca_long_holds_up_no_file(lab: Lab, authority: Authority) -> None:
+    held = Held(authority)
+    lab.seat("j179-1", 1, held)
+    lab.publish("j179-1", "/", {"46xxsettings.txt": b"SET X 1\n"})
+    with socket.create_connection(("127.0.0.1", lab.http_port), timeout=10) as sock:
+        head = "POST /scep/j179-1/1/pkiclient.exe?operation=PKIOperation HTTP/1.1\r\nHost: lab\r\nContent-Length: 10000\r\n\r\n"
+        sock.sendall(head.encode() + bytes(10_000))
+        assert held.asked.wait(10)
+        assert exchange(lab.http_port, get("/46xxsettings.txt"))[1] == b"SET X 1\n"
+        held.may.set()
+        assert sock.recv(65_536).startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_body_that_does_not_come_is_given_up() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from hil.scep.ca import Authority
 from hil.scep.certificate import Certificate
 from hil.scep.client import Client, Issued, Pending, Rejected
 from hil.scep.csr import build_csr, read_csr
-from hil.scep.http import ScepHttpError, Transport
+from hil.scep.http import ScepHttpError, Transport, TransportFault
 from hil.scep.messages import FailInfo, MessageType, PkiStatus, read_message
 from hil.scep.personas import PERSONAS, Admission, Persona
 from hil.secret import Secret
@@ -280,3 +281,32 @@ def test_a_bug_of_the_bench_is_a_fault_and_not_silence(lab: Lab) -> None:
     event = lab.events.wait_for(lambda event: event.name is EventName.FAULT, span=300)
     assert event is not None
     assert "a signer with a bug" in str(event.details["text"])
+
+
+def test_a_port_of_its_own_refuses_and_listens_again_for_one_phone_alone(lab: Lab) -> None:
+    for phone in ("j179-1", "j179-2"):
+        lab.script(phone, 1)
+    ports = {phone: lab.own_ports(phone, [1])[1] for phone in ("j179-1", "j179-2")}
+    assert len({lab.http_port, *ports.values()}) == 3
+
+    def at(phone: str) -> tuple[str, ...]:
+        with Transport(f"http://127.0.0.1:{ports[phone]}{scep_path(phone, 1)}") as transport:
+            return transport.get_ca_caps("CAIdentifier")
+
+    for _ in range(2):
+        assert at("j179-1")
+        lab.refuse("j179-1", refuses=True)
+        with pytest.raises(TransportFault, match="Connection refused"):
+            at("j179-1")
+        assert at("j179-2")
+        lab.refuse("j179-1", refuses=False)
+    assert at("j179-1")
+    names = [event.name for event in lab.events.since() if event.name in (EventName.PORT_REFUSES, EventName.PORT_LISTENS)]
+    assert names == [EventName.PORT_REFUSES, EventName.PORT_LISTENS] * 2
+
+
+def test_ports_of_ones_own_are_given_back(lab: Lab) -> None:
+    port = lab.own_ports("j179-1", [1, 3])[3]
+    assert lab.own_ports("j179-1", []) == {}
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", port))

@@ -95,6 +95,7 @@ def test_it_stands_where_the_server_stood_at_any_path(upstream: Server, tmp_path
         assert re.fullmatch(f"{clock} {client_address} {pattern}", line), line
     exchanges = [json.loads(line) for line in (record / "exchanges.jsonl").read_text().splitlines()]
     assert [one["files"]["reply"] for one in exchanges] == ["0001-reply.txt", "0002-reply.der", None, "0004-reply.der"]
+    assert {file.stat().st_mode & 0o077 for file in record.iterdir()} == {0}
     ledger = [json.loads(line) for line in (record / "ca-ledger.jsonl").read_text().splitlines()]
     assert [line["answer"] for line in ledger] == [None, "SUCCESS"]
 
@@ -157,14 +158,17 @@ URL = "http://127.0.0.1:9/scep"
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["ca.example.com"], "upstream: 'ca.example.com' is no URL of a SCEP server"),
+        (["ca.example.com"], "UPSTREAM-URL: 'ca.example.com' is no URL of a SCEP server"),
         ([URL, "--listen", "8080"], "--listen: '8080' is no address and port; for example 127.0.0.1:8080"),
         ([URL, "--listen", "127.0.0.1:99999"], "--listen: '127.0.0.1:99999' is no address and port"),
         ([URL, "--script", "Isue()"], "--script: there is no answer Isue; there are Drip, "),
-        ([URL, "--script", "Pend()"], "answers: Pend(times=1) cannot be played before a real CA: needs the CA's signature; give"),
+        (
+            [URL, "--script", "Pend()"],
+            "--script: Pend(times=1) cannot be played before a real CA: needs the CA's signature; give the key",
+        ),
         ([URL, "--key", "a.pem"], "--key and --certificate: one without the other; give both, or neither"),
         ([URL, "--key", __file__, "--certificate", __file__], "test_proxy_command.py: --key: not a private key"),
-        ([URL, "--trust", "/nowhere.pem"], "/nowhere.pem: trust: cannot be read"),
+        ([URL, "--trust", "/nowhere.pem"], "/nowhere.pem: --trust: cannot be read"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_served(call: Call, arguments: list[str], problem: str) -> None:
@@ -188,9 +192,10 @@ def test_a_folder_that_cannot_be_written_is_named(call: Call, tmp_path: Path) ->
     assert (error.file, error.key) == (str(tmp_path / "r"), "--record")
 
 
-def test_a_port_that_is_taken_is_named(call: Call) -> None:
+def test_a_port_that_is_taken_is_named_and_nothing_is_made(call: Call, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         error = call([URL, "--listen", place])
     assert isinstance(error, LabFault)
     assert place in str(error)
+    assert not (tmp_path / "r").exists()

@@ -83,3 +83,29 @@ def test_there_is_no_fourth_profile() -> None:
 
 def test_no_repr_shows_the_password() -> None:
     assert "hunter2" not in repr(profile_of({**URL, "SCEPPASSWORD": "hunter2"}, 1, PHONE))
+
+
+@pytest.mark.parametrize(
+    ("environment", "counts"),
+    [
+        ({}, False),
+        ({"ENABLE_3PCC_ENVIRONMENT": "0"}, True),
+        ({"ENABLE_AVAYA_ENVIRONMENT": "1", "ENABLE_3PCC_ENVIRONMENT": "0"}, True),
+        ({"ENABLE_AVAYA_ENVIRONMENT": "0", "ENABLE_3PCC_ENVIRONMENT": "0"}, False),
+        ({"ENABLE_AVAYA_ENVIRONMENT": "maybe", "ENABLE_3PCC_ENVIRONMENT": "0"}, True),
+    ],
+)
+def test_an_entity_class_counts_in_an_aura_environment_alone_and_forces_https(environment: dict[str, str], counts: bool) -> None:
+    values = {"MYCERTURL": "http://192.0.2.1:8080/scep", "SCEP_ENTITY_CLASS": "J100", **environment}
+    profile = profile_of(values, 1, PHONE)
+    assert profile is not None
+    assert profile.entity_class == ("J100" if counts else "")
+    assert profile.url == f"http{'s' if counts else ''}://192.0.2.1:8080/scep"
+
+
+def test_a_class_is_of_its_own_profile() -> None:
+    values = {"MYCERTURL": "http://a/", "MYCERTURL_2": "http://b/", "SCEP_ENTITY_CLASS_2": "J100", "ENABLE_3PCC_ENVIRONMENT": "0"}
+    first, second = profile_of(values, 1, PHONE), profile_of(values, 2, PHONE)
+    assert first is not None
+    assert second is not None
+    assert (first.url, second.url) == ("http://a/", "https://b/")

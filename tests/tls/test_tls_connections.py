@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hil.clock import ScaledClock
+from hil.errors import LabFault
 from hil.evidence import EventName
 from hil.services.events import Event, EventStream
 from hil.services.roster import Roster
@@ -73,8 +74,7 @@ class Small:
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
         self._server = TlsServer(
-            "SIP",
-            lambda caller: Talk(Registrar(Requests(caller, self.events)), caller, self.events),
+            {"SIP": lambda caller: Talk(Registrar(Requests(caller, self.events)), caller, self.events)},
             credentials=self._credentials,
             events=self.events,
             roster=Roster(),
@@ -187,3 +187,28 @@ def test_keys_of_a_phone_go_to_its_log_alone(rig: Any, tmp_path: Path) -> None:
     assert len(secrets) == 1, "the second connection came after its log was closed"
     assert own.stat().st_mode & 0o777 == 0o600
     assert others.read_bytes() == b""
+
+
+def test_the_bench_hangs_up_on_one_device_and_one_service(rig: Any) -> None:
+    rig.lab.place("j179-2", "127.0.0.4")
+    with rig.connect("SIP") as sip, rig.connect("LDAP") as ldap:
+        rig.seen(EventName.TLS_HANDSHAKE, 2)
+        rig.lab.hang_up("SIP", ["j179-2"])
+        sip.sendall(PING)
+        assert sip.recv(10) == PONG
+        rig.lab.hang_up("SIP", ["j179-1"])
+        assert sip.recv(10) == b""
+        closed, asked = rig.seen(EventName.TLS_CLOSED)[0], rig.seen(EventName.HANG_UP, 2)
+        assert (closed.details["service"], closed.details["reason"]) == ("SIP", "the bench hung up")
+        assert [event.details["connections"] for event in asked] == [0, 1]
+        ldap.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            ldap.recv(10)
+    with rig.connect("SIP") as again:
+        again.sendall(PING)
+        assert again.recv(10) == PONG
+
+
+def test_what_is_not_offered_cannot_be_hung_up(rig: Any) -> None:
+    with pytest.raises(LabFault, match="8021X over TLS is not offered"):
+        rig.lab.hang_up("8021X", ["j179-1"])

@@ -85,7 +85,7 @@ with bench:
 def test_a_bench_in_use_names_its_holder(start: Start, play: Play) -> None:
     process, _ = opened(start)
     facts = play("show(second=outcome(bench.open))")
-    assert facts["second"][0] == "LabFault"
+    assert facts["second"][0] == "InUse"
     assert f"pid {process.pid}" in facts["second"][1]
     process.communicate("")
     assert process.returncode == 0

@@ -16,7 +16,7 @@ import hil.bench.bench
 app = typer.Typer()
 app.command()(cli.power)
 app.command()(cli.recover)
-cli.bench_for = lambda testbed: VirtualBench(testbed, program=stand_in)
+cli.bench_for = lambda testbed, use: VirtualBench(testbed, use, program=stand_in)
 
 def hil(*words):
     done = CliRunner().invoke(app, [*words, "--testbed", os.environ["TESTBED"]])
@@ -37,7 +37,7 @@ show(before=hil("power", "status", "j179-1"), off=hil("power", "off", "j179-1"),
     assert facts["off"] == facts["status"] == [0, "j179-1: off (192.0.2.2 1.2)"]
     assert facts["recover"][1].startswith("j179-1: on again (192.0.2.2 1.2; off since 20")
     assert facts["after"] == [0, "j179-1: on (192.0.2.2 1.2)"]
-    assert facts["again"] == [0, "no phone was left without power"]
+    assert facts["again"] == [0, "no phone that is free was left without power"]
     assert facts["cycle"] == [0, "j139-1: on (192.0.2.2 1.1)"]
 
 

@@ -115,7 +115,8 @@ with bench:
 
 def test_a_port_that_is_not_there_and_a_community_that_is_not_accepted(play: Play, testbed_file: Path) -> None:
     script = """
-from hil.bench.power.snmp import SnmpOutlet, SnmpSwitch
+from hil.bench.power import Wiring
+from hil.bench.power.snmp import SnmpOutlet, connect
 from hil.clock import ScaledClock
 from hil.secret import Secret
 with bench:
@@ -125,7 +126,7 @@ with bench:
         settings = testbed.power.model_copy(update={"version": version})
         for name, secret, outlet in (("port", word, SnmpOutlet(port=9)), ("word", Secret("wrong"), SnmpOutlet(port=1)),
                                      ("good", word, SnmpOutlet(port=1))):
-            switch = SnmpSwitch(settings, secret, ScaledClock(), 0.1)
+            switch = connect(settings, Wiring(ScaledClock(), 0.1, "", "", bench.state, secret))
             port = switch.port(outlet, bench="virtual", phone="x")
             results[f"{name} {version}"] = outcome(port.delivering) + outcome(port.off)
             switch.close()
@@ -147,15 +148,29 @@ with bench:
     assert "wrong" not in str(facts)
 
 
+def test_the_switch_is_switched_by_a_user_of_snmp_v3(play: Play, testbed_file: Path) -> None:
+    testbed_file.write_text(testbed_file.read_text().replace("  kind: snmp\n", "  kind: snmp\n  version: v3\n  user: hil\n"))
+    facts = play("""
+with bench:
+    port, phone = listen(), bench.power("j139-1")
+    heard(port, {"j139-1 1"})
+    cycle(phone)
+    show(version=testbed.power.version, again=heard(port, {"j139-1 2"}), watts=phone.watts())
+""")
+    assert facts == {"version": "v3", "again": True, "watts": None}
+
+
 def test_on_waits_for_the_shortest_off_time_counted_from_the_last_off(play: Play) -> None:
     facts = play("""
-from hil.bench.power.snmp import SnmpSwitch
+from hil.bench.power import Wiring
+from hil.bench.power.snmp import connect
 from hil.clock import ManualClock
 from hil.secret import Secret
 with bench:
     clock = ManualClock()
     settings = testbed.power.model_copy(update={"poll": 0.001, "limit": 300})
-    switch = SnmpSwitch(settings, Secret((bench.state / "community").read_text().strip()), clock, 1000.0)
+    community = Secret((bench.state / "community").read_text().strip())
+    switch = connect(settings, Wiring(clock, 1000.0, "", "", bench.state, community))
     port = switch.port(testbed.phone("j139-1").power, bench="virtual", phone="j139-1")
     port.off()
     off = clock.now()

@@ -69,7 +69,7 @@ def test_an_interface_or_address_that_the_pc_has_not_is_named_with_what_it_has(p
 """
     described(testbed_file, interface="eth9")
     facts = play(SCRIPT + tell)
-    assert "real.yaml: network.interface: no interface 'eth9'; this PC has lo, lab0" in facts["said"]
+    assert "real.yaml:5: network.interface: no interface 'eth9'; this PC has lo, lab0" in facts["said"]
     described(testbed_file, address="192.0.2.9")
     facts = play(SCRIPT + tell)
     assert "network.address: 192.0.2.9 is not an address of this PC; ip address add 192.0.2.9/24 dev lab0" in facts["said"]

@@ -19,19 +19,21 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from hil.virtual.phone import catalogue, parameters, pkcs10, pkimessage, profiles, web
+from hil.virtual.phone import catalogue, parameters, pkcs10, pkimessage, profiles, supplicant, usage, web
 from hil.virtual.phone.clock import Clock
 from hil.virtual.phone.enrolment import Enrolment
 from hil.virtual.phone.errors import Refused
-from hil.virtual.phone.habits import Habits
+from hil.virtual.phone.habits import Habits, Validity
 from hil.virtual.phone.parameters import Settings, slotted
-from hil.virtual.phone.renewal import Validity
 from hil.virtual.phone.unit import Unit
+from hil.virtual.phone.zone import Zone
 
 UNIT = Unit("J179", "C8-1F-EA-83-E8-5A", "19wz123456", "4.1.3.0.6")
 URLS = {slot: f"http://10.0.0.1/scep/j179/{slot}/pkiclient.exe" for slot in (1, 2, 3)}
 ALL_URLS = {slotted("MYCERTURL", slot): url for slot, url in URLS.items()}
 
+
+SUMMER = Zone(0.0, 7200.0, "1Jan0U", "31Dec23U")
 
 Observe = Callable[[Habits], dict[str, object]]
 
@@ -51,10 +53,19 @@ SITUATIONS: dict[str, tuple[dict[str, str], set[int], set[int]]] = {
         set(),
         set(),
     ),
+    "2048": (ALL_URLS | every_slot(MYCERTKEYLEN="2048"), set(), set()),
     "invalid": (ALL_URLS | every_slot(MYCERTKEYLEN="1024", MYCERTCN="no macro in it"), set(), set()),
     "empty password": ({"MYCERTURL": URLS[1], "SCEPPASSWORD": ""}, set(), set()),
+    "empty class password": (
+        {"MYCERTURL": URLS[1], "SCEPPASSWORD": "", "SCEP_ENTITY_CLASS": "J100", "ENABLE_3PCC_ENVIRONMENT": "0"},
+        set(),
+        set(),
+    ),
     "held": (ALL_URLS, {1, 2, 3}, {1, 2, 3}),
     "deleted": (ALL_URLS | {"DELETE_SCEP_CERT": "1"}, {1, 2, 3}, {1, 2, 3}),
+    "second deleted": (ALL_URLS | {"DELETE_SCEP_2_CERT": "1"}, {1, 2, 3}, {1, 2, 3}),
+    "only one deleted": ({"MYCERTURL": URLS[1], "DELETE_MY_CERT": "1"}, {1}, {1}),
+    "one of several deleted": (ALL_URLS | {"DELETE_MY_CERT": "1"}, {1, 2, 3}, {1, 2, 3}),
     "no url": ({}, set(), {1}),
 }
 
@@ -75,7 +86,30 @@ def observe(keys: list[rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch) -> O
             "flash write": habits.flash_write,
             "restarts": habits.restarts_on_new_settings,
             "starts in 1970": habits.starts_in_1970,
+            "tries": habits.enrolment_tries,
+            "renewal tries": habits.renewal_tries,
+            "stops after one failed": habits.stops_after_failed_profile,
+            "one CA": habits.one_ca_for_all,
+            "https": habits.speaks_https,
+            "trust": habits.scep_needs_trust,
+            "class in": habits.class_in,
+            "class password as written": habits.class_password_as_written,
+            "class challenges": (habits.class_challenges, habits.class_renewal_challenges),
+            "class renews": (
+                habits.renews_by_class,
+                habits.class_renewal_keeps_name,
+                habits.class_rests_under_another_name,
+            ),
+            "class outlives": (
+                habits.class_outlives_setting,
+                habits.class_name_outlives_class,
+                habits.class_name_outlives_certificate,
+                habits.outliving_name_has_own_cn,
+            ),
             **renewal(habits),
+            **toward_services(habits),
+            **at_port(habits),
+            **classes(habits),
         }
         for situation, (values, held, former) in SITUATIONS.items():
             known = parameters.known(UNIT, habits)
@@ -107,15 +141,91 @@ def renewal(habits: Habits) -> dict[str, object]:
         "renewal afresh": habits.renewal_signs_afresh,
         "renewal key": habits.renewal_keeps_key,
         "renewal challenge": habits.renewal_challenges,
-        "renewal checks": habits.checks_every,
+        "renewal looks": [habits.looks(5000.0, power_on) for power_on in (0.0, 400.0, 9000.0)],
+        "renewal lateness": habits.lateness(5000.0),
+        "renewal percent": [habits.renew_percent({1: 50, 2: 90, 3: 99}, slot) for slot in (1, 2, 3)],
+        "renewal drift": [habits.renewal_drift(each, 0.0) for each in (Zone(3600.0), SUMMER, Zone(3600.0, 7200.0))],
+        "renewal again": habits.renews_again,
+        "renewal remembered": habits.remembers_attempts,
+        "expired": habits.replaces_expired,
+        "retry from end": habits.retries_count_from_end,
+        "gives up on": habits.gives_up_on,
+        "enrolment again": habits.retries_enrolment_after,
+        "polls": habits.poll_interval,
+        "pending remembered": habits.remembers_pending,
+        "time": (habits.needs_time, habits.heeds_time_told, habits.sets_clock_back),
+        "percentages": {
+            value: Settings(parameters.known(UNIT, habits), {}, {"MYCERTRENEW": value})["MYCERTRENEW"] for value in ("0", "40")
+        },
+        "default percentage": Settings(parameters.known(UNIT, habits), {}, {})["MYCERTRENEW"],
         "renews": habits.renews,
         "renewal due": habits.renewal_due(year, 90),
         "renewal subject": list(habits.renewal_subject((("O", "Lab"), ("CN", "phone")))),
         "renewal once": habits.stops_after_renewal,
         "retry": habits.retries_every,
+        "retry at a closed port": habits.calls_closed_port_every,
         "retry from boot": habits.retries_count_from_boot,
         "gives up": habits.gives_up_after,
+        "resends": habits.resends_refused_renewal,
     }
+
+
+USAGES = {
+    "list": ("SIP,LDAP", "XSI", "PPM"),
+    "blanks": ("SIP", "XSI", "PPM, PUSH"),
+    "case": ("SIP", "XSI", "sYSLOG"),
+    "exclusion": ("LDAP", "XSI,PUSH,!PUSH", "!PPM"),
+    "shared": ("SIP", "SIP", "XSI"),
+    "spelling": ("Ring Central", "XSI", "LDAP"),
+}
+
+
+def toward_services(habits: Habits) -> dict[str, object]:
+    """What services over TLS see of the phone; of an assignment only what differs from the profiles' own order."""
+    found: dict[str, object] = {
+        "tls": habits.newest_tls,
+        "web every": habits.web_every,
+        "registers every": habits.registers_every,
+        "keeps directory": habits.keeps_directory,
+        "connects first": habits.connects_before_enrolment,
+        "unaware": habits.unaware_of_renewal,
+        "keeps tls": habits.keeps_tls_at_renewal,
+    }
+    known = parameters.known(UNIT, habits)
+    for name, usages in USAGES.items():
+        told = Settings(known, {}, {slotted("SCEP_USAGE", slot): text for slot, text in zip((1, 2, 3), usages, strict=True)})
+        found[f"usage: {name}"] = usage.assignment(told, habits, {1, 2, 3})
+    misspelt = Settings(known, {}, {"SECP_USAGE": "SIP", "SECP_2_USAGE": "XSI", "MYCERTKEYLEN3": "4096"})
+    found["by another name"] = misspelt.given
+    found["usage: default"] = usage.assignment(Settings(known, {}, {}), habits, {1})
+    return found
+
+
+def at_port(habits: Habits) -> dict[str, object]:
+    """What a port that asks for 802.1X sees of the phone; profile 2 is the one for it."""
+    known = parameters.known(UNIT, habits)
+    told = Settings(
+        known, {}, {"DOT1XSTAT": "1", "DOT1XEAPS": "TLS", "SCEP_USAGE": "SIP", "SCEP_2_USAGE": "All", "SCEP_3_USAGE": "PPM"}
+    )
+    named = Settings(known, {}, {"FORCE_DOT1XID_TLS": "lab-$SERIALNO"})
+    return {
+        "port: profile": supplicant.presented_slot(told, habits, {1, 2, 3}),
+        "port: untold": supplicant.presented_slot(named, habits, {1, 2, 3}),
+        "port: name": supplicant.identity(told, UNIT, habits),
+        "port: name set": supplicant.identity(named, UNIT, habits),
+        "port: waits": habits.waits_at_port,
+        "port: version": habits.eapol_version,
+        "port: fragment": habits.eap_fragment,
+    }
+
+
+def classes(habits: Habits) -> dict[str, object]:
+    """Where the first profile goes that has an entity class, in an Aura environment and elsewhere."""
+    told = {"MYCERTURL": "http://10.0.0.1:8080/scep", "SCEP_ENTITY_CLASS": "J100", "ENABLE_3PCC_ENVIRONMENT": "0"}
+    elsewhere = told | {"ENABLE_AVAYA_ENVIRONMENT": "0", "ENABLE_3PCC_ENVIRONMENT": "1"}
+    settings = (Settings(parameters.known(UNIT, habits), {}, values) for values in (told, elsewhere))
+    aura, others = (profiles.urls(each, UNIT, habits)[1] for each in settings)
+    return {"url with a class": aura, "url with a class elsewhere": others}
 
 
 def wire(profile: profiles.Profile, habits: Habits, ca: Any, ca_key: rsa.RSAPrivateKey) -> dict[str, object]:
@@ -179,8 +289,20 @@ def read(message: bytes, habits: Habits, ca_key: rsa.RSAPrivateKey) -> dict[str,
         "challenge": [value.native for value in challenge],
         "cipher": inner["content_encryption_algorithm"]["algorithm"].native,
         "csr signature": intact,
+        "message signature": _holds(signed["certificates"][0].chosen, info),
         "same key": own_key == signed["certificates"][0].chosen.public_key.dump(),
     }
+
+
+def _holds(signer: Any, info: Any) -> bool:
+    public = serialization.load_der_public_key(signer.public_key.dump())
+    assert isinstance(public, rsa.RSAPublicKey)
+    hasher = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256()}[info["digest_algorithm"]["algorithm"].native]
+    try:
+        public.verify(info["signature"].native, info["signed_attrs"].untag().dump(), padding.PKCS1v15(), hasher)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def changed(observe: Observe, habits: Habits) -> dict[str, set[str]]:
@@ -200,11 +322,11 @@ def changed(observe: Observe, habits: Habits) -> dict[str, set[str]]:
 
 
 def everywhere(fact: str) -> dict[str, set[str]]:
-    return {situation: {fact} for situation in ("plain", "set", "invalid")}
+    return {situation: {fact} for situation in ("plain", "2048", "set", "invalid")}
 
 
 def unset(fact: str) -> dict[str, set[str]]:
-    return {situation: {fact} for situation in ("plain", "invalid")}
+    return {situation: {fact} for situation in ("plain", "2048", "invalid")}
 
 
 CHANGES = {
@@ -229,7 +351,30 @@ CHANGES = {
     "renews-afresh": {"": {"renewal afresh"}},
     "keeps-key": {"": {"renewal key"}},
     "no-renewal-challenge": {"": {"renewal challenge"}},
-    "checks-hourly": {"": {"renewal checks"}},
+    "checks-hourly": {"": {"renewal looks"}},
+    "checks-daily": {"": {"renewal looks"}},
+    "checks-at-midnight": {"": {"renewal looks"}},
+    "renews-late": {"": {"renewal lateness"}},
+    "retries-from-the-end": {"": {"retry from end"}},
+    "remembers-attempts": {"": {"renewal remembered"}},
+    "replaces-expired": {"": {"expired"}},
+    "retries-enrolment": {"": {"enrolment again"}},
+    "polls-slowly": {"": {"polls"}},
+    "pending-survives": {"": {"pending remembered"}},
+    "needs-time": {"": {"time"}},
+    "gives-up-after-http-500": {"": {"gives up on"}},
+    "gives-up-after-badtime": {"": {"gives up on"}},
+    "retries-twice-a-day": {"": {"retry"}},
+    "renews-no-more": {"": {"renewal again"}},
+    "renews-by-profile-1": {"": {"renewal percent"}},
+    "renew-percent-capped": {"": {"renewal percent"}},
+    "renew-percent-clamped": {"": {"percentages"}},
+    "renew-default-50": {"": {"percentages", "default percentage"}},
+    "renews-by-local-time": {"": {"renewal drift"}},
+    "renews-by-summer-time": {"": {"renewal drift"}},
+    "zone-backwards": {"": {"renewal drift"}},
+    "clock-never-back": {"": {"time"}},
+    "ignores-time-told": {"": {"time"}},
     "never-renews": {"": {"renews"}},
     "renews-by-remaining-time": {"": {"renewal due"}},
     "renews-from-issue": {"": {"renewal due"}},
@@ -238,13 +383,43 @@ CHANGES = {
     "renewal-drops-dn": {"": {"renewal subject"}},
     "renews-daily": {"": {"renewal once"}},
     "retries-hourly": {"": {"retry"}},
+    "calls-closed-port-hourly": {"": {"retry at a closed port"}},
     "retries-weekly": {"": {"retry"}},
     "retries-from-boot": {"": {"retry from boot"}},
     "gives-up-after-three": {"": {"gives up"}},
+    "highest-profile": {"usage": {"shared"}},
+    "exclusion-means-all": {"usage": {"exclusion"}},
+    "template-spellings": {"usage": {"spelling"}},
+    "misspelt-names": {"": {"by another name"}},
+    "newest-tls": {"": {"tls"}},
+    "re-registers-often": {"": {"registers every"}},
+    "closes-idle-ldap": {"": {"keeps directory"}},
+    "connects-before-enrolment": {"": {"connects first"}},
+    "eapol-version-1": {"port": {"version"}},
+    "small-eap-fragments": {"port": {"fragment"}},
+    "impatient-at-port": {"port": {"waits"}},
+    "8021x-ignored": {"port": {"profile"}},
+    "8021x-wrong-profile": {"port": {"profile"}},
+    "8021x-upper-mac": {"port": {"name"}},
+    "8021x-identity-ignored": {"port": {"name set"}},
+    "usage-wrong-profile": {"usage": {*USAGES}, "port": {"profile"}},
+    "usage-not-looked-at": {"usage": {*USAGES}, "port": {"profile"}},
+    "usage-first-name-only": {"usage": {"list", "blanks"}},
+    "usage-blanks-not-taken": {"usage": {"blanks"}},
+    "usage-case-sensitive": {"usage": {"case"}},
+    "usage-exclusion-ignored": {"usage": {"exclusion"}},
+    "usage-default-nothing": {"usage": {"default"}},
+    "usage-2-ignored": {"usage": {*USAGES}},
+    "usage-3-ignored": {"usage": {*USAGES}},
+    "old-certificate-until-restart": {"": {"unaware"}},
+    "provisioning-old-certificate": {"": {"unaware"}},
+    "renewal-drops-tls": {"": {"keeps tls"}},
     "invalid-keylen-1024": {"invalid": {"key bits"}},
     "keylen-4096-ignored": {"set": {"key bits"}},
-    "keylen-default-1024": unset("key bits"),
+    "keylen-default-1024": {"plain": {"key bits"}, "invalid": {"key bits"}},
+    "keylen-2048-raised": {"2048": {"key bits"}},
     "keylen-3-ignored": {"set": {"key bits"}},
+    "cn-default-mac": unset("cn"),
     "serial-lower-case": everywhere("cn"),
     "mac-with-colons": {"set": {"cn"}},
     "mac-upper-case": {"set": {"cn"}},
@@ -265,24 +440,63 @@ CHANGES = {
     "password-truncated": {"set": {"challenge"}},
     "profile-3-ignored": everywhere("order"),
     "profiles-share-url": everywhere("url") | {"held": {"order"}, "deleted": {"order"}},
-    "re-enrols-each-boot": {"held": {"order"}, "deleted": {"order"}},
-    "contacts-without-url": {"empty password": {"order"}, "no url": {"order"}},
+    "one-profile-a-boot": everywhere("order"),
+    "re-enrols-each-boot": {"held": {"order"}, "deleted": {"order"}, "second deleted": {"order"}},
+    "contacts-without-url": {situation: {"order"} for situation in ("empty password", "empty class password", "no url")},
     "csr-key-differs": everywhere("same key"),
     "csr-signature-bad": everywhere("csr signature"),
+    "message-signature-bad": everywhere("message signature"),
     "stale-nonce": everywhere("nonce fresh"),
     "enrols-late": {"": {"waits before enrolling"}},
-    "clearing-ignored": {"deleted": {"clear"}},
+    "clearing-ignored": {situation: {"clear"} for situation in ("deleted", "second deleted", "only one deleted")},
+    "stops-after-failed-profile": {"": {"stops after one failed"}},
+    "enrols-twice": {"": {"tries"}},
+    "renews-twice": {"": {"renewal tries"}},
+    "deletes-and-does-not-block": {"deleted": {"order"}, "second deleted": {"order"}},
+    "delete-2-ignored": {"second deleted": {"clear"}},
+    "deletes-next-slot": {"second deleted": {"order"}},
+    "delete-my-cert-takes-all": {"one of several deleted": {"clear"}},
+    "delete-my-cert-ignored": {"only one deleted": {"clear"}},
+    "keeps-only-certificate": {"only one deleted": {"clear"}},
+    "delete-my-cert-does-not-block": {"only one deleted": {"order"}},
+    "gives-up-after-one": {"": {"gives up"}},
+    "resends-refused-renewal": {"": {"resends"}},
+    "one-ca-for-all": {"": {"one CA"}},
+    "entity-class-outside-aura": {"": {"url with a class elsewhere"}},
+    "entity-class-in-clear": {"": {"url with a class"}},
+    "https-without-trust": {"": {"trust"}},
+    "class-in-query": {"": {"class in"}},
+    "class-unseen": {"": {"class in"}},
+    "class-password-missing": {"": {"class challenges"}},
+    "class-macro-unexpanded": {"": {"class password as written"}},
+    "class-not-renewed": {"": {"class renews"}},
+    "class-renewal-without-password": {"": {"class challenges"}},
+    "class-rests-under-another-name": {"": {"class renews"}},
+    "class-renews-old-name": {"": {"class renews"}},
+    "old-name-after-class": {"": {"class outlives"}},
+    "old-name-after-deletion": {"": {"class outlives"}},
+    "old-dn-after-class": {"": {"class outlives"}},
+    "class-kept-after-removal": {"": {"class outlives"}},
+    "forced-https-at-443": {"": {"url with a class"}},
+    "https-url-in-clear": {"": {"https"}},
 }
+
+
+PROMPTLESS = {
+    "empty-password-sends-serial": "empty password",
+    "class-password-made-up": "empty class password",
+}
+"""Defects by which nobody is asked for the password, each with the situation in which somebody should be."""
 
 
 @pytest.mark.parametrize("name", [*catalogue.VARIANTS, *catalogue.DEFECTS])
 def test_changes_what_it_says_and_nothing_else(name: str, observe: Observe) -> None:
     habits = catalogue.habits([name] if name in catalogue.VARIANTS else [], [name] if name in catalogue.DEFECTS else [])
     found = changed(observe, habits)
-    if name == "empty-password-sends-serial":
+    if name in PROMPTLESS:
         # The whole enrolment stands where the prompt stood.
-        assert set(found) == {"empty password"}
-        assert "prompts" in found["empty password"]
+        assert set(found) == {PROMPTLESS[name]}
+        assert "prompts" in found[PROMPTLESS[name]]
     else:
         assert found == CHANGES[name]
 

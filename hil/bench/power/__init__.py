@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Annotated, Protocol
 
+from pydantic import Field
+
+from hil.bench.source import Source
 from hil.bench.strict import Strict
 from hil.clock import Clock
 from hil.errors import LabFault
@@ -22,11 +26,23 @@ class PowerFault(LabFault):
 
 
 class PowerUnreachable(PowerFault):
-    """The switch does not answer: address, cabling, agent, or a community that it does not accept."""
+    """The switch does not answer, or lets nobody in: address, cabling, agent, host key, community, password."""
 
 
 class PowerRefused(PowerFault):
     """The switch answered that it will not: no such port, no right to write, a wrong value."""
+
+
+class PowerBusy(PowerFault):
+    """The switch has no session left for us: others are logged in, or hold its console or its relay box."""
+
+
+class PowerInterrupted(PowerFault):
+    """The switch ended the session in mid-command; what became of the port is not known."""
+
+
+class PowerUnreadable(PowerFault):
+    """The switch answered with what nobody can read: another dialect, another firmware, another port."""
 
 
 class PowerNotApplied(PowerFault):
@@ -35,6 +51,10 @@ class PowerNotApplied(PowerFault):
 
 class PowerTimedOut(PowerFault):
     """The switch changed the setting, and the power did not follow in time."""
+
+
+class PowerNotOurs(PowerFault):
+    """The phone is not ours to switch, or not any more: its lease was released or has lapsed, and another may have it."""
 
 
 class PowerPort(Protocol):
@@ -53,6 +73,9 @@ class PowerPort(Protocol):
     def delivering(self) -> bool:
         """Whether the switch reports that it delivers power now; raises `PowerFault` if it does not answer."""
 
+    def watts(self) -> float | None:
+        """Power that the switch measures at the outlet now; None where it does not tell. Raises `PowerFault`."""
+
 
 def cycle(port: PowerPort) -> None:
     """Off, then on; on is tried even when off failed, so that a fault does not leave a phone dark."""
@@ -62,10 +85,32 @@ def cycle(port: PowerPort) -> None:
         port.on()
 
 
-class PowerSettings(Strict):
-    """The testbed's `power`: which way, and what that way needs to know."""
+def insist_on(port: PowerPort, phone: str, tries: int = 3) -> LabFault | None:
+    """Power on, tried again while the switch is slow to answer; why the phone stays dark, None where it does not."""
+    fault = None
+    for _ in range(tries):
+        try:
+            port.on()
+        except LabFault as error:
+            fault = error
+        except Exception as error:  # noqa: BLE001  whatever it is, the phone may be dark, and nobody else would say so
+            fault = LabFault("it could not be powered", phone=phone, port=port.label, seen=repr(error))
+        else:
+            return None
+    return fault
 
-    kind: str
+
+class PowerSettings(Strict):
+    """The testbed's `power`: which way, and what that way needs to know; times are real seconds."""
+
+    kind: str = Field(description="the way of power")
+    limit: Annotated[float, Field(gt=0, le=300)] = Field(
+        default=20.0, description="power must follow the setting in this time [real s]"
+    )
+    poll: Annotated[float, Field(gt=0, le=10)] = Field(default=0.25, description="pause between two looks at the status [real s]")
+    stagger: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=0.0, description="shortest time between two phones going on at this switch [real s]"
+    )
 
 
 class Outlet(Strict):
@@ -87,14 +132,18 @@ class Wiring:
     """What a way of power is given beside its own settings.
 
     `clock` runs in real time; `off_time` is in real seconds; `folder` is what relative paths of the
-    testbed stand in; `community` is set where the bench brings its own.
+    settings stand in, `file` the testbed as errors name it; in `turns` all benches of this user take
+    turns at a switch; `word` is set where the bench brings a switch of its own: the community, and every
+    passphrase and password, that the testbed does not name. `key` is where the settings stand in the testbed.
     """
 
     clock: Clock
     off_time: float
     folder: str
-    file: str
-    community: Secret | None = None
+    file: str | Source
+    turns: Path
+    word: Secret | None = None
+    key: str = "power"
 
 
 @dataclass(frozen=True)
@@ -104,3 +153,5 @@ class PowerWay:
     settings: type[PowerSettings]
     outlet: type[Outlet]
     connect: Callable[[PowerSettings, Wiring], PowerSwitch]
+    check: Callable[[PowerSettings, Outlet], None] = lambda *_: None
+    """Raises `Misuse`, with the outlet's key, where a switch of these settings has no such outlet."""

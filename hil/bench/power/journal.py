@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hil.bench.lease import user
 from hil.bench.power import PowerPort
+from hil.bench.state import locked, replace_whole, user
 from hil.errors import LabFault, Misuse
 
 
@@ -32,7 +31,7 @@ class PortOff:
 
 
 class Journal:
-    """The file is replaced as a whole and synced, with its folder, before a method returns; safe between threads.
+    """The file is replaced as a whole and synced, with its folder, before a method returns; safe between threads and processes.
 
     Raises `LabFault` naming the file if it is not readable as a journal: it is never overwritten then.
     """
@@ -40,27 +39,31 @@ class Journal:
     def __init__(self, file: Path, bench: str) -> None:
         self._file = file
         self._bench = bench
-        self._lock = threading.Lock()
+        self._lock = file.with_suffix(".lock")
+
+    @property
+    def file(self) -> Path:
+        """Where it is kept."""
+        return self._file
 
     def will_turn_off(self, phone: str, port: str) -> None:
         """Write down that `port` of `phone` is about to lose its power."""
         entry = PortOff(
             self._bench, phone, port, datetime.now(UTC).isoformat(timespec="milliseconds"), f"{user()}, pid {os.getpid()}"
         )
-        with self._lock:
+        with locked(self._lock):
             self._write({**self._read(), phone: entry})
 
     def is_on(self, phone: str) -> None:
         """Strike out `phone`: its power is confirmed."""
-        with self._lock:
+        with locked(self._lock):
             entries = self._read()
             if entries.pop(phone, None) is not None:
                 self._write(entries)
 
     def pending(self) -> tuple[PortOff, ...]:
         """Ports that are still written down, the oldest first."""
-        with self._lock:
-            return tuple(sorted(self._read().values(), key=lambda entry: entry.at))
+        return tuple(sorted(self._read().values(), key=lambda entry: entry.at))
 
     def _read(self) -> dict[str, PortOff]:
         try:
@@ -78,7 +81,7 @@ class Journal:
 
     def _write(self, entries: Mapping[str, PortOff]) -> None:
         try:
-            self._replace(json.dumps({"off": [asdict(entry) for entry in entries.values()]}, indent=1))
+            replace_whole(self._file, json.dumps({"off": [asdict(entry) for entry in entries.values()]}, indent=1))
         except OSError as error:
             raise LabFault(
                 "the journal of ports turned off cannot be written",
@@ -86,19 +89,6 @@ class Journal:
                 tried=f"write {self._file}",
                 seen=str(error),
             ) from error
-
-    def _replace(self, text: str) -> None:
-        draft = self._file.with_suffix(".new")
-        with draft.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(self._file)
-        folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 class JournaledPort:
@@ -124,10 +114,16 @@ class JournaledPort:
     def delivering(self) -> bool:
         return self._port.delivering()
 
+    def watts(self) -> float | None:
+        return self._port.watts()
 
-def recover(journal: Journal, port_of: Callable[[str], PowerPort]) -> tuple[PortOff, ...]:
+
+def recover(
+    journal: Journal, port_of: Callable[[str], PowerPort], *, free: Callable[[str], bool] = lambda _: True
+) -> tuple[PortOff, ...]:
     """Power every port on that the journal still names; returns what was found and is now on.
 
+    A phone that is not `free` is left alone: somebody has it, and sees to its power.
     `port_of` gives the journalled port of a phone's name. Every port is tried; then the first fault is raised, a phone
     that the testbed no longer has being one.
     """
@@ -135,19 +131,32 @@ def recover(journal: Journal, port_of: Callable[[str], PowerPort]) -> tuple[Port
     fault: LabFault | None = None
     for entry in journal.pending():
         try:
-            port_of(entry.phone).on()
-            recovered.append(entry)
+            if free(entry.phone):
+                _power(entry, journal, port_of)
+                recovered.append(entry)
         except LabFault as error:
             fault = fault or error
-        except Misuse as error:
-            fault = fault or LabFault(
-                "a port was left without power and its phone is no longer in the testbed",
-                bench=entry.bench,
-                phone=entry.phone,
-                port=entry.port,
-                tried="power it on",
-                seen=error.problem,
-            )
     if fault:
         raise fault
     return tuple(recovered)
+
+
+def _power(entry: PortOff, journal: Journal, port_of: Callable[[str], PowerPort]) -> None:
+    """Power one port on; the fault says what a person can do where it stays dark."""
+    by_hand = f"power the port by the switch and take its entry out of {journal.file}"
+    try:
+        port_of(entry.phone).on()
+    except Misuse as error:
+        problem, seen = f"its phone is no longer in the testbed; put it back, or {by_hand}", error.problem
+    except LabFault as error:
+        problem, seen = f"it does not go on; see that the phone is plugged in and run again, or {by_hand}", str(error)
+    else:
+        return
+    raise LabFault(
+        f"a port was left without power and {problem}",
+        bench=entry.bench,
+        phone=entry.phone,
+        port=entry.port,
+        tried="power it on",
+        seen=seen,
+    )

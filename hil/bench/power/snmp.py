@@ -1,41 +1,30 @@
 """Power by SNMP: POWER-ETHERNET-MIB (RFC 3621) of a PoE switch, with read-back.
 
 A port is (group, port) as the switch's vendor numbers them, not an ifIndex. Switching is a SET of
-pethPsePortAdminEnable; what counts is what pethPsePortDetectionStatus says afterwards.
+pethPsePortAdminEnable; what counts is what pethPsePortDetectionStatus says afterwards. SNMPv3 users are those of RFC 3414.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
-import threading
-from collections.abc import Iterator
-from datetime import datetime
 from enum import IntEnum
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hil.bench.power import (
-    Outlet,
-    PowerNotApplied,
-    PowerRefused,
-    PowerSettings,
-    PowerTimedOut,
-    PowerUnreachable,
-    PowerWay,
-    Wiring,
-)
-from hil.bench.power.snmp_session import NoAnswer, Refusal, SnmpSession
-from hil.clock import Clock
+from hil.bench.power import Outlet, PowerSettings, PowerWay, Wiring
+from hil.bench.power.readback import Line, LineSwitch, Reading
+from hil.bench.power.snmp_session import Authentication, Community, SnmpSession, User
+from hil.bench.secrets import given_secret
+from hil.bench.strict import Asked, Strict
 from hil.errors import Misuse
 from hil.secret import Secret
 
 ADMIN_ENABLE = "1.3.6.1.2.1.105.1.1.1.3"
 DETECTION_STATUS = "1.3.6.1.2.1.105.1.1.1.6"
 TRUE, FALSE = 1, 2
+
+SHORTEST_PASSPHRASE = 8
+"""Characters, RFC 3414 section 11.2."""
 
 
 class Detection(IntEnum):
@@ -54,193 +43,154 @@ class Detection(IntEnum):
         return first + "".join(word.capitalize() for word in rest)
 
 
+class Meter(Strict):
+    """A column that holds the power measured at each port, indexed as pethPsePortTable is: by group and port."""
+
+    oid: Annotated[str, Field(pattern=r"^\d+(\.\d+)+$", description="OID of the column, without group and port")]
+    unit: Literal["milliwatts", "deciwatts", "watts"] = Field(default="milliwatts", description="what it counts in")
+
+
+METERS = {
+    "cisco": Meter(oid="1.3.6.1.4.1.9.9.402.1.2.1.9"),
+    "extreme-ers": Meter(oid="1.3.6.1.4.1.45.5.8.1.1.1.7"),
+    "hp": Meter(oid="1.3.6.1.4.1.11.2.14.11.1.9.1.1.1.8"),
+}
+"""cpeExtPsePortPwrConsumption of CISCO-POWER-ETHERNET-EXT-MIB; bspePethPsePortExtMeasuredPower of BAY-STACK-PETH-EXT-MIB;
+hpicfPoePethPsePortActualPower of HP-ICF-POE-MIB (ArubaOS-Switch and AOS-CX). RFC 3621 itself measures groups, not ports."""
+
+_COMMUNITY, _V3 = Asked("version", ("v1", "v2c")), Asked("version", ("v3",))
+_UNITS = {"milliwatts": 0.001, "deciwatts": 0.1, "watts": 1.0}
+
+
 class SnmpSettings(PowerSettings):
     """A switch that is reached by SNMP; times are real seconds."""
 
-    kind: Literal["snmp"]
+    kind: Literal["snmp"] = Field(description="a PoE switch by SNMP")
     address: str = Field(description="name or address of the switch's management")
-    port: Annotated[int, Field(ge=1, le=65535)] = 161
-    version: Literal["v1", "v2c"] = "v2c"
-    community_env: str | None = Field(default=None, description="environment variable that holds the write community")
-    community_file: str | None = Field(default=None, description="file of mode 600 that holds it, relative to this one")
-    timeout: Annotated[float, Field(gt=0, le=60)] = Field(default=1.0, description="wait for one answer [real s]")
-    retries: Annotated[int, Field(ge=0, le=10)] = 2
-    limit: Annotated[float, Field(gt=0, le=300)] = Field(
-        default=20.0, description="power must follow the setting in this time [real s]"
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(default=161, description="UDP port of its agent")
+    version: Annotated[Literal["v1", "v2c", "v3"], Asked()] = Field(
+        default="v2c", description="version of SNMP; v3 alone keeps its secrets"
     )
-    poll: Annotated[float, Field(gt=0, le=10)] = Field(default=0.25, description="pause between two looks at the status [real s]")
+    community_env: Annotated[str | None, _COMMUNITY] = Field(
+        default=None, description="environment variable that holds the write community"
+    )
+    community_file: str | None = Field(default=None, description="file of mode 600 that holds it, relative to this one")
+    user: Annotated[str | None, _V3] = Field(default=None, description="v3: name of the user, who may write")
+    authentication: Annotated[Authentication, _V3] = Field(default="SHA-256", description="v3: how messages are authenticated")
+    authentication_env: Annotated[str | None, _V3] = Field(
+        default=None, description="v3: environment variable that holds the passphrase for that"
+    )
+    authentication_file: str | None = Field(default=None, description="v3: file of mode 600 that holds it, relative to this one")
+    privacy: Annotated[Literal["AES", "none"], _V3] = Field(default="AES", description="v3: how messages are enciphered")
+    privacy_env: Annotated[str | None, Asked("privacy", ("AES",))] = Field(
+        default=None, description="v3: environment variable that holds the passphrase for that"
+    )
+    privacy_file: str | None = Field(default=None, description="v3: file of mode 600 that holds it, relative to this one")
+    meter: Literal["cisco", "extreme-ers", "hp"] | Meter | None = Field(
+        default=None, description="where the switch tells the power at each port: a vendor's column, or any other"
+    )
+    timeout: Annotated[float, Field(gt=0, le=60)] = Field(default=1.0, description="wait for one answer [real s]")
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(default=2, description="how often what got no answer is asked again")
 
 
 class SnmpOutlet(Outlet):
     """pethPsePortGroupIndex and pethPsePortIndex."""
 
-    group: Annotated[int, Field(ge=1, le=2147483647)] = 1
-    port: Annotated[int, Field(ge=1, le=2147483647)]
+    group: Annotated[int, Field(ge=1, le=2147483647), Asked()] = Field(
+        default=1, description="pethPsePortGroupIndex, such as the unit in a stack"
+    )
+    port: Annotated[int, Field(ge=1, le=2147483647)] = Field(description="pethPsePortIndex, as the vendor numbers the ports")
 
 
-class SnmpSwitch:
-    """One switch; its ports share a session."""
+class SnmpLine(Line):
+    """A PSE port of the MIB."""
 
-    def __init__(self, settings: SnmpSettings, community: Secret, clock: Clock, off_time: float) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._off_time = off_time
-        self._session = SnmpSession(
-            settings.address, settings.port, settings.version, community, timeout=settings.timeout, retries=settings.retries
-        )
-
-    def port(self, outlet: Outlet, *, bench: str, phone: str) -> SnmpPort:
-        if not isinstance(outlet, SnmpOutlet):
-            raise TypeError(f"not an outlet of an SNMP switch: {outlet!r}")
-        return SnmpPort(self._session, self._settings, outlet, self._clock, self._off_time, bench=bench, phone=phone)
-
-    def close(self) -> None:
-        self._session.close()
-
-
-class SnmpPort:
-    """A `PowerPort` of an SNMP switch."""
-
-    def __init__(
-        self,
-        session: SnmpSession,
-        settings: SnmpSettings,
-        outlet: SnmpOutlet,
-        clock: Clock,
-        off_time: float,
-        *,
-        bench: str,
-        phone: str,
-    ) -> None:
+    def __init__(self, session: SnmpSession, address: str, outlet: SnmpOutlet, meter: Meter | None) -> None:
         self._session = session
-        self._settings = settings
+        self._address = address
         self._outlet = outlet
-        self._clock = clock
-        self._off_time = off_time
-        self._bench = bench
-        self._phone = phone
-        self._last_off: datetime | None = None
+        self._meter = meter
 
     @property
     def label(self) -> str:
-        return f"{self._settings.address} {self._outlet.group}.{self._outlet.port}"
+        return f"{self._address} {self._outlet.group}.{self._outlet.port}"
 
-    def on(self) -> None:
-        if self._last_off is not None:
-            self._pause(self._off_time - (self._clock.now() - self._last_off).total_seconds())
-        self._switch(TRUE)
+    def asking(self, on: bool) -> str:
+        return f"set pethPsePortAdminEnable to {'true' if on else 'false'}"
 
-    def off(self) -> None:
-        self._switch(FALSE)
-        self._last_off = self._clock.now()
+    def set(self, on: bool) -> None:
+        self._session.set_integer(self._oid(ADMIN_ENABLE), TRUE if on else FALSE)
 
-    def delivering(self) -> bool:
-        return self._read("read the port's status")[1] == Detection.DELIVERING_POWER
+    def read(self) -> Reading:
+        # Vendors differ in what an off port shows (disabled, searching), so off is: set to false, and no voltage on the line.
+        admin, status = self._session.get_integers(self._oid(ADMIN_ENABLE), self._oid(DETECTION_STATUS))
+        delivering = status in ((Detection.DELIVERING_POWER,) if admin == TRUE else (Detection.DELIVERING_POWER, Detection.TEST))
+        return Reading(admin == TRUE, delivering, f"AdminEnable {admin}, DetectionStatus {_status_name(status)}")
 
-    def _switch(self, wanted: int) -> None:
-        tried = f"set pethPsePortAdminEnable to {'true' if wanted == TRUE else 'false'}"
-        with self._faults(tried):
-            self._session.set_integer(self._oid(ADMIN_ENABLE), wanted)
-        admin, status = self._read(tried)
-        start = self._clock.now()
-        while not _is_as_asked(wanted, admin, status):
-            if (self._clock.now() - start).total_seconds() >= self._settings.limit:
-                raise self._not_as_asked(wanted, tried, admin, status)
-            self._pause(self._settings.poll)
-            admin, status = self._read(tried)
-
-    def _not_as_asked(self, wanted: int, tried: str, admin: int, status: int) -> PowerNotApplied | PowerTimedOut:
-        seen = f"AdminEnable {admin}, DetectionStatus {_status_name(status)} after {self._settings.limit:g} s"
-        if admin != wanted:
-            problem = "the switch answered that it set the port, and did not"
-            return PowerNotApplied(problem, bench=self._bench, phone=self._phone, port=self.label, tried=tried, seen=seen)
-        problem = "the port is set, and its power did not follow"
-        return PowerTimedOut(problem, bench=self._bench, phone=self._phone, port=self.label, tried=tried, seen=seen)
-
-    def _read(self, tried: str) -> tuple[int, int]:
-        """AdminEnable and DetectionStatus, as integers."""
-        with self._faults(tried):
-            admin, status = self._session.get_integers(self._oid(ADMIN_ENABLE), self._oid(DETECTION_STATUS))
-        return admin, status
+    def watts(self) -> float | None:
+        if self._meter is None:
+            return None
+        (value,) = self._session.get_integers(self._oid(self._meter.oid))
+        return value * _UNITS[self._meter.unit]
 
     def _oid(self, column: str) -> str:
         return f"{column}.{self._outlet.group}.{self._outlet.port}"
-
-    def _pause(self, span: float) -> None:
-        if span > 0:
-            self._clock.wait(threading.Event(), span)
-
-    @contextlib.contextmanager
-    def _faults(self, tried: str) -> Iterator[None]:
-        """Turns what the session meets into a fault that names bench, phone and port."""
-        try:
-            yield
-        except NoAnswer as error:
-            problem = "the switch does not answer SNMP"
-            raise PowerUnreachable(
-                problem, bench=self._bench, phone=self._phone, port=self.label, tried=tried, seen=str(error)
-            ) from error
-        except Refusal as error:
-            problem = "the switch refused"
-            raise PowerRefused(
-                problem, bench=self._bench, phone=self._phone, port=self.label, tried=tried, seen=str(error)
-            ) from error
-
-
-def _is_as_asked(wanted: int, admin: int, status: int) -> bool:
-    """Whether the port's power is what was asked for.
-
-    Vendors differ in what an off port shows (`disabled`, `searching`), so off is: set to false, and no voltage on the line.
-    """
-    if wanted == TRUE:
-        return admin == TRUE and status == Detection.DELIVERING_POWER
-    return admin == FALSE and status not in (Detection.DELIVERING_POWER, Detection.TEST)
 
 
 def _status_name(status: int) -> str:
     return str(Detection(status) if status in set(Detection) else status)
 
 
-def connect(settings: PowerSettings, wiring: Wiring) -> SnmpSwitch:
-    """An `SnmpSwitch`; sends nothing yet. `Misuse` if the testbed says nowhere where the community is."""
+def connect(settings: PowerSettings, wiring: Wiring) -> LineSwitch:
+    """A switch reached by SNMP; sends nothing yet. `Misuse` if the testbed says nowhere where the community is."""
     if not isinstance(settings, SnmpSettings):
         raise TypeError(f"not the settings of an SNMP switch: {settings!r}")
-    community = _community(settings, wiring)
-    return SnmpSwitch(settings, community, wiring.clock, wiring.off_time)
+    session = snmp_session(settings, wiring)
+    meter = METERS[settings.meter] if isinstance(settings.meter, str) else settings.meter
+
+    def line_of(outlet: Outlet) -> SnmpLine:
+        if not isinstance(outlet, SnmpOutlet):
+            raise TypeError(f"not an outlet of an SNMP switch: {outlet!r}")
+        return SnmpLine(session, settings.address, outlet, meter)
+
+    return LineSwitch(settings.address, settings, wiring, line_of, session.close)
 
 
-def _community(settings: SnmpSettings, wiring: Wiring) -> Secret:
-    if settings.community_env and settings.community_file:
-        raise Misuse("two places for one community", file=wiring.file, key="power.community_env", remedy="leave one out")
-    if settings.community_env:
-        text = os.environ.get(settings.community_env)
-        if not text:
-            problem = f"the environment has no {settings.community_env}"
-            raise Misuse(problem, file=wiring.file, key="power.community_env", remedy=f"export {settings.community_env}")
-        return Secret(text)
-    if settings.community_file:
-        return read_secret(Path(wiring.folder) / settings.community_file, named_by=f"{wiring.file}: power.community_file")
-    if wiring.community is not None:
-        return wiring.community
-    raise Misuse(
-        "no community", file=wiring.file, key="power", remedy="add community_env or community_file; it must not stand here"
-    )
+def snmp_session(settings: SnmpSettings, wiring: Wiring, *, timeout: float | None = None) -> SnmpSession:
+    """A session with the switch's agent; sends nothing yet. `timeout` takes the place of the settings'.
+
+    `Misuse` if the testbed says nowhere where its secrets are.
+    """
+    access = _access(settings, wiring)
+    return SnmpSession(settings.address, settings.port, access, timeout=timeout or settings.timeout, retries=settings.retries)
 
 
-def read_secret(file: Path, *, named_by: str) -> Secret:
-    """First line of a file that only its owner may read; `Misuse` if others may, or if it is empty or missing."""
-    try:
-        with file.open(encoding="utf-8") as stream:
-            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
-            text = stream.readline().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
-        raise Misuse(problem, file=file, remedy=f"named by {named_by}") from error
-    if mode & 0o077:
-        raise Misuse(f"others may read this secret (mode {mode:03o})", file=file, remedy=f"chmod 600 {file}")
-    if not text:
-        raise Misuse("holds no secret", file=file, remedy=f"named by {named_by}")
-    return Secret(text)
+def _access(settings: SnmpSettings, wiring: Wiring) -> Community | User:
+    if settings.version != "v3":
+        return Community(settings.version, _secret("community", settings, wiring))
+    if settings.user is None:
+        raise Misuse("is missing", file=wiring.file, key=f"{wiring.key}.user", remedy="name the user of SNMPv3")
+    key = _passphrase("authentication", settings, wiring)
+    privacy = None if settings.privacy == "none" else _passphrase("privacy", settings, wiring)
+    return User(settings.user, settings.authentication, key, privacy)
+
+
+def _passphrase(what: str, settings: SnmpSettings, wiring: Wiring) -> Secret:
+    passphrase = _secret(what, settings, wiring)
+    if len(passphrase.reveal()) < SHORTEST_PASSPHRASE:
+        problem = f"is shorter than {SHORTEST_PASSPHRASE} characters"
+        raise Misuse(problem, file=wiring.file, key=f"{wiring.key}.{what}", remedy="SNMPv3 takes none so short")
+    return passphrase
+
+
+def _secret(what: str, settings: SnmpSettings, wiring: Wiring) -> Secret:
+    env, file = getattr(settings, f"{what}_env"), getattr(settings, f"{what}_file")
+    given = given_secret(what, env=env, file=file, folder=wiring.folder, testbed=wiring.file, key=wiring.key)
+    given = given or wiring.word
+    if given is None:
+        remedy = f"add {what}_env or {what}_file; it must not stand here"
+        raise Misuse(f"no {what}", file=wiring.file, key=wiring.key, remedy=remedy)
+    return given
 
 
 WAY = PowerWay(settings=SnmpSettings, outlet=SnmpOutlet, connect=connect)

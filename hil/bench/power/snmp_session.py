@@ -8,56 +8,104 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
-from typing import Any, Literal
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 from pysnmp.hlapi.v3arch.asyncio import (
+    USM_AUTH_HMAC96_SHA,
+    USM_AUTH_HMAC192_SHA256,
+    USM_AUTH_HMAC384_SHA512,
+    USM_PRIV_CFB128_AES,
     CommunityData,
     ContextData,
     ObjectIdentity,
     ObjectType,
     SnmpEngine,
     UdpTransportTarget,
+    UsmUserData,
+    bulk_walk_cmd,
     get_cmd,
     set_cmd,
+    walk_cmd,
 )
-from pysnmp.proto.rfc1902 import Integer32, ObjectIdentifier
+from pysnmp.proto.rfc1902 import Gauge32, Integer32, ObjectIdentifier, OctetString
 
+from hil.bench.power.readback import NoAnswer, NotLetIn, Refusal
 from hil.secret import Secret
 
+T = TypeVar("T")
+Request = Callable[[], Coroutine[Any, Any, T]]
+Authentication = Literal["SHA", "SHA-256", "SHA-512"]
 
-class NoAnswer(Exception):
-    """Nothing came back; the text says what was waited for."""
+Value = int | bytes
+
+MOST_ROWS = 20_000
+"""Rows of one column after which a walk gives up."""
+
+_LONGEST_WALK = 60.0
+"""Real seconds, beside what one answer may take."""
+
+_AT_ONCE = 10
+"""Rows that one answer may hold."""
+
+_AUTHENTICATIONS = {"SHA": USM_AUTH_HMAC96_SHA, "SHA-256": USM_AUTH_HMAC192_SHA256, "SHA-512": USM_AUTH_HMAC384_SHA512}
+
+_NOT_LET_IN = {"UnknownUserName", "UnsupportedSecurityLevel", "WrongDigest", "DecryptionError", "AuthenticationFailure"}
+"""What the engine says where an agent reports that it takes neither user nor keys, RFC 3414 section 3.2."""
 
 
-class Refusal(Exception):
-    """The agent answered with an error status or without the value; the text is the status's name in the RFCs."""
+@dataclass(frozen=True)
+class Community:
+    """Access by SNMPv1 or v2c."""
+
+    version: Literal["v1", "v2c"]
+    word: Secret
+
+
+@dataclass(frozen=True)
+class User:
+    """Access by SNMPv3, RFC 3414: authenticated, and private (AES, RFC 3826) where `privacy` is given; both are passphrases."""
+
+    name: str
+    authentication: Authentication
+    key: Secret
+    privacy: Secret | None
 
 
 class SnmpSession:
-    """Gets and sets integers of one agent; `timeout` in real seconds for each of 1 + `retries` tries. Safe between threads."""
+    """Gets, sets and walks values of one agent; `timeout` in real seconds for each of 1 + `retries` tries. Safe between threads.
 
-    def __init__(
-        self, address: str, port: int, version: Literal["v1", "v2c"], community: Secret, *, timeout: float, retries: int
-    ) -> None:
+    A `Refusal` holds the error status by its name in the RFCs, or says which value was not there.
+    """
+
+    def __init__(self, address: str, port: int, access: Community | User, *, timeout: float, retries: int) -> None:
         self._target = (address, port)
-        self._version = version
-        self._community = community
+        self._access = access
         self._timeout = timeout
         self._retries = retries
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._engine: SnmpEngine | None = None
         self._transport: UdpTransportTarget | None = None
 
     def get_integers(self, *oids: str) -> tuple[int, ...]:
-        """The values of `oids`, in order; raises `NoAnswer` or `Refusal`."""
-        return self._run(self._get(oids))
+        """The values of `oids`, in order; raises `NoAnswer`, `NotLetIn` or `Refusal`."""
+        return self._run(lambda: self._get(oids))
 
     def set_integer(self, oid: str, value: int) -> None:
-        """Set `oid` (SYNTAX INTEGER) to `value`; raises `NoAnswer` or `Refusal`."""
-        self._run(self._set(oid, value))
+        """Set `oid` (SYNTAX INTEGER) to `value`; raises `NoAnswer`, `NotLetIn` or `Refusal`."""
+        self._run(lambda: self._set(oid, value))
+
+    def get(self, *oids: str) -> tuple[Value | None, ...]:
+        """The integers and strings at `oids`, in order, None where there is none; raises `NoAnswer`, `NotLetIn` or `Refusal`."""
+        return self._run(lambda: self._fetch(oids))
+
+    def walk(self, column: str) -> Mapping[tuple[int, ...], Value]:
+        """The integers and strings of a column by what follows its OID; raises as `get` does, `Refusal` where it has no end."""
+        return self._run(lambda: self._walk(column), patience=_LONGEST_WALK)
 
     def close(self) -> None:
         """Close the socket and end the thread; the session may be used again afterwards."""
@@ -71,9 +119,28 @@ class SnmpSession:
         thread.join(10)
         loop.close()
 
-    def _run(self, request: Coroutine[Any, Any, tuple[int, ...]]) -> tuple[int, ...]:
-        bound = (1 + self._retries) * self._timeout + 10.0
-        return asyncio.run_coroutine_threadsafe(request, self._running_loop()).result(bound)
+    def _run(self, request: Request[T], *, patience: float = 10.0) -> T:
+        """One request at a time. Whom SNMPv3 knew and hears no more may be another engine by now: it is asked as a stranger."""
+        with self._asking:
+            known = self._engine is not None
+            try:
+                return self._once(request(), patience)
+            except NoAnswer:
+                if isinstance(self._access, Community):
+                    raise
+                self._once(self._shut())
+                if not known:
+                    raise
+                return self._once(request(), patience)
+
+    def _once(self, request: Coroutine[Any, Any, T], patience: float = 10.0) -> T:
+        bound = (1 + self._retries) * self._timeout + patience
+        answer = asyncio.run_coroutine_threadsafe(request, self._running_loop())
+        try:
+            return answer.result(bound)
+        except TimeoutError:
+            answer.cancel()
+            raise NoAnswer(f"not through after {bound:g} s") from None
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -86,15 +153,39 @@ class SnmpSession:
     async def _get(self, oids: tuple[str, ...]) -> tuple[int, ...]:
         engine, transport = await self._ready()
         objects = [ObjectType(ObjectIdentity(oid)) for oid in oids]
-        return _values(await get_cmd(engine, self._access(), transport, ContextData(), *objects, lookupMib=False))
+        return _values(await get_cmd(engine, _credentials(self._access), transport, ContextData(), *objects, lookupMib=False))
+
+    async def _fetch(self, oids: tuple[str, ...]) -> tuple[Value | None, ...]:
+        engine, transport = await self._ready()
+        objects = [ObjectType(ObjectIdentity(oid)) for oid in oids]
+        answer = await get_cmd(engine, _credentials(self._access), transport, ContextData(), *objects, lookupMib=False)
+        return tuple(_plain(value) for _, value in _bindings(answer))
+
+    async def _walk(self, column: str) -> dict[tuple[int, ...], Value]:
+        engine, transport = await self._ready()
+        start = tuple(map(int, column.split(".")))
+        credentials, where = _credentials(self._access), ObjectType(ObjectIdentity(column))
+        options = {"lexicographicMode": False, "lookupMib": False, "maxRows": MOST_ROWS}
+        bulk = not isinstance(self._access, Community) or self._access.version != "v1"
+        rows = (
+            bulk_walk_cmd(engine, credentials, transport, ContextData(), 0, _AT_ONCE, where, **options)
+            if bulk
+            else walk_cmd(engine, credentials, transport, ContextData(), where, **options)
+        )
+        found: dict[tuple[int, ...], Value] = {}
+        async for answer in rows:
+            for oid, value in _bindings(answer):
+                index, plain = tuple(oid), _plain(value)
+                if index[: len(start)] == start and plain is not None:
+                    found[index[len(start) :]] = plain
+        if len(found) >= MOST_ROWS:
+            raise Refusal(f"{len(found)} rows of {column}, and no end")
+        return found
 
     async def _set(self, oid: str, value: int) -> tuple[int, ...]:
         engine, transport = await self._ready()
         binding = (ObjectIdentifier(oid), Integer32(value))
-        return _values(await set_cmd(engine, self._access(), transport, ContextData(), binding, lookupMib=False))
-
-    def _access(self) -> CommunityData:
-        return CommunityData(self._community.reveal(), mpModel=0 if self._version == "v1" else 1)
+        return _values(await set_cmd(engine, _credentials(self._access), transport, ContextData(), binding, lookupMib=False))
 
     async def _ready(self) -> tuple[SnmpEngine, UdpTransportTarget]:
         if self._engine is None:
@@ -109,16 +200,39 @@ class SnmpSession:
             engine.close_dispatcher()
 
 
-def _values(answer: tuple[Any, Any, Any, Any]) -> tuple[int, ...]:
-    """Integers of an answer's variable bindings."""
+def _credentials(access: Community | User) -> CommunityData | UsmUserData:
+    if isinstance(access, Community):
+        return CommunityData(access.word.reveal(), mpModel=0 if access.version == "v1" else 1)
+    keys: dict[str, Any] = {"authProtocol": _AUTHENTICATIONS[access.authentication], "authKey": access.key.reveal()}
+    if access.privacy is not None:
+        keys |= {"privProtocol": USM_PRIV_CFB128_AES, "privKey": access.privacy.reveal()}
+    return UsmUserData(access.name, **keys)
+
+
+def _bindings(answer: tuple[Any, Any, Any, Any]) -> Any:
+    """The variable bindings of an answer that is none of an error."""
     indication, status, index, bindings = answer
+    if type(indication).__name__ in _NOT_LET_IN:
+        raise NotLetIn(str(indication))
     if indication:
         raise NoAnswer(str(indication))
     if int(status):
         raise Refusal(f"{status.prettyPrint()} at variable {int(index)}")
+    return bindings
+
+
+def _plain(value: Any) -> Value | None:
+    """An integer or a string; None for noSuchObject and its kin, and for other types."""
+    if isinstance(value, Integer32 | Gauge32):
+        return int(value)
+    return bytes(value) if isinstance(value, OctetString) else None
+
+
+def _values(answer: tuple[Any, Any, Any, Any]) -> tuple[int, ...]:
+    """Integers of an answer's variable bindings."""
     values = []
-    for oid, value in bindings:
-        if not isinstance(value, Integer32):  # noSuchObject and its kin, or a type that the MIB does not have there
+    for oid, value in _bindings(answer):
+        if not isinstance(value, Integer32 | Gauge32):  # noSuchObject and its kin, or a type that the MIB does not have there
             raise Refusal(f"{type(value).__name__} for {oid}")
         values.append(int(value))
     return tuple(values)

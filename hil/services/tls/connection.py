@@ -27,6 +27,8 @@ class Caller:
     device: str | None
     address: str
     port: int
+    server: str = ""
+    """The bench's own address and port."""
 
     @property
     def client(self) -> str:
@@ -111,24 +113,28 @@ class Requests:
 
 
 class Meter(asyncio.Protocol):
-    """Stands between a transport and the protocol `inner`, counts octets and sets `over` when the connection is lost."""
+    """Counts the octets between a transport and a protocol, and sets `over` when the connection is lost.
 
-    def __init__(self, inner: asyncio.Protocol, most: int, opened: Callable[[ssl.SSLObject], None]) -> None:
+    `opened` gives the protocol for what the handshake has shown.
+    """
+
+    def __init__(self, most: int, opened: Callable[[ssl.SSLObject], asyncio.Protocol]) -> None:
         self.received = 0
         self.sent = 0
         self.reason: str | None = None
+        self.by_client = False
         loop = asyncio.get_running_loop()
         self.over: asyncio.Future[None] = loop.create_future()
         self._now = loop.time
         self.heard = loop.time()
-        self._inner = inner
+        self._inner = asyncio.Protocol()
         self._most = most
         self._opened = opened
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._opened(transport.get_extra_info("ssl_object"))
+        self._inner = self._opened(transport.get_extra_info("ssl_object"))
         self._inner.connection_made(cast(asyncio.Transport, _Counted(self._transport, self)))
 
     def data_received(self, data: bytes) -> None:
@@ -140,7 +146,7 @@ class Meter(asyncio.Protocol):
             self._inner.data_received(data)
 
     def eof_received(self) -> None:
-        self.reason = self.reason or "the client closed it"
+        self._ended("the client closed it", by_client=True)
         self._inner.eof_received()
 
     def pause_writing(self) -> None:
@@ -150,20 +156,32 @@ class Meter(asyncio.Protocol):
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.reason = self.reason or (str(exc) if exc else "the bench closed it")
+        # The bench's own endings are known by now; not every event loop tells before how a client ended its side.
+        self._ended(str(exc) if exc else "the client closed it", by_client=True)
         self._inner.connection_lost(exc)
         if not self.over.done():
             self.over.set_result(None)
 
+    def close(self, reason: str) -> None:
+        """End the connection as its protocol has it."""
+        self._ended(reason)
+        if self._transport is not None:
+            self._transport.close()
+
     def abort(self, reason: str) -> None:
         """End the connection at once."""
-        self.reason = self.reason or reason
+        self._ended(reason)
         if self._transport is not None:
             self._transport.abort()
 
+    def _ended(self, reason: str, *, by_client: bool = False) -> None:
+        """What ended it first is why it ended."""
+        if self.reason is None:
+            self.reason, self.by_client = reason, by_client
+
 
 class _Counted:
-    """A transport that counts what is written to it."""
+    """A transport that counts what is written to it, and knows who closes it."""
 
     def __init__(self, transport: asyncio.Transport, meter: Meter) -> None:
         self._transport = transport
@@ -175,6 +193,12 @@ class _Counted:
 
     def writelines(self, pieces: Iterable[bytes]) -> None:
         self.write(b"".join(pieces))
+
+    def close(self) -> None:
+        self._meter.close("the bench closed it")
+
+    def abort(self) -> None:
+        self._meter.abort("the bench closed it")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

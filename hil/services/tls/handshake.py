@@ -28,36 +28,53 @@ _CLOSE_NOTIFY = 0
 
 
 class Credentials:
-    """The server's certificate under the bench CA, and its key, which never touches a disk."""
+    """The server's certificate under the bench CA, made when it is first needed, and its key, which never touches a disk."""
 
     def __init__(self, authority: Authority, addresses: tuple[str, ...], dns_names: tuple[str, ...] = ()) -> None:
-        key = rsa.generate_private_key(65537, 2048)
-        own = authority.issue_server(public_key_der(key), addresses, dns_names)
-        above = [issuer for issuer in (authority.certificate, *authority.chain) if not issuer.self_signed]
-        self._memory = os.memfd_create("tls-server")
-        with open(self._memory, "wb", closefd=False) as file:
-            file.write(b"".join((key_to_pem(key), *map(to_pem, (own, *above)))))
+        self._authority = authority
+        self._names = addresses, dns_names
+        self._memory: int | None = None
 
     def close(self) -> None:
         """Forget the key."""
-        os.close(self._memory)
+        if self._memory is not None:
+            os.close(self._memory)
+            self._memory = None
+
+    @property
+    def file(self) -> str:
+        """Path at which this process and those it starts read certificate and key as PEM, until they are closed."""
+        if self._memory is None:
+            self._memory = self._made()
+        return f"/proc/{os.getpid()}/fd/{self._memory}"
 
     def load_into(self, context: ssl.SSLContext) -> None:
         """Have `context` present the certificate."""
-        context.load_cert_chain(f"/proc/self/fd/{self._memory}")
+        context.load_cert_chain(self.file)
+
+    def _made(self) -> int:
+        authority, key = self._authority, rsa.generate_private_key(65537, 2048)
+        own = authority.issue_server(public_key_der(key), *self._names)
+        above = [issuer for issuer in (authority.certificate, *authority.chain) if not issuer.self_signed]
+        memory = os.memfd_create("tls-server")
+        with open(memory, "wb", closefd=False) as file:
+            file.write(b"".join((key_to_pem(key), *map(to_pem, (own, *above)))))
+        return memory
 
 
 class Watch:
     """A context for one connection, and what its handshake shows, however it ends.
 
     `certificate` is the DER of the client's own certificate, `alert` the last one sent or received
-    but for close_notify, with who sent it.
+    but for close_notify, with who sent it. `host` is the host name that the client asks for, in lower
+    case, "" where it names none, as it does at an address (RFC 6066 section 3).
     """
 
     def __init__(self, credentials: Credentials, key_log: Path | None) -> None:
         self.speaks_tls = False
         self.certificate: bytes | None = None
         self.alert: str | None = None
+        self.host = ""
         self.context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers("DEFAULT:@SECLEVEL=0")  # small keys and SHA-1 are for a test to judge
@@ -67,9 +84,13 @@ class Watch:
         # A resumed session would show no certificate.
         context.options |= ssl.OP_NO_TICKET | _NO_COMPRESSED_CERTIFICATES
         context.num_tickets = 0
+        context.sni_callback = self._on_host
         if key_log is not None:
             context.keylog_filename = str(key_log)
         context._msg_callback = self._on_message  # type: ignore[attr-defined]  # in CPython since 3.8, not in typeshed
+
+    def _on_host(self, _tls: object, host: str | None, _context: object) -> None:
+        self.host = (host or "").lower()
 
     def _on_message(self, _: object, direction: str, version: int, content_type: int, message_type: int, data: bytes) -> None:
         """Called by OpenSSL for each handshake message and alert, before it acts on it."""

@@ -7,15 +7,17 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from hil.virtual.phone.boot import Phone
-from hil.virtual.phone.catalogue import DEFECTS, VARIANTS, Defect, Variant, habits
+from hil.virtual.phone.catalogue import DEFECTS, VARIANTS, habits
+from hil.virtual.phone.catalogue.entries import Defect, Variant
 from hil.virtual.phone.clock import FIRMWARE_BUILT, BenchFiles, Clock
 from hil.virtual.phone.flash import Flash
 from hil.virtual.phone.unit import Unit
+from hil.virtual.phone.upgrade import running
 
 _RESTARTED = "J100_RESTARTED"
 
@@ -23,26 +25,32 @@ _RESTARTED = "J100_RESTARTED"
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
+    flash = Flash(given.flash)
+    runs = running(flash, given.firmware)
     try:
-        unit = Unit(given.model, given.mac, given.serial, given.firmware)
+        unit = Unit(given.model, given.mac, given.serial, runs.release if runs else given.firmware)
     except ValueError as problem:
         parser.error(str(problem))
-    flash = Flash(given.flash)
     behaviour = habits(given.variant, given.defect)
     believed = 0.0 if behaviour.starts_in_1970 else flash.time() or FIRMWARE_BUILT
     clock = Clock(given.rate, believed, bench=BenchFiles(given.bench) if given.bench else None)
-    Phone(unit, behaviour, flash, clock, given.interface, _restart()).boot(given.boot_delay)
+    if runs is not None:
+        restarted = _RESTARTED in os.environ
+        phone = Phone(
+            unit, behaviour, flash, clock, given.interface, _restart, restarted=restarted, runs=runs, shipped=given.firmware
+        )
+        phone.boot(given.boot_delay)
     clock.rest()
     while True:  # idle until the power goes
         signal.pause()
 
 
 def listing(table: Mapping[str, Variant] | Mapping[str, Defect]) -> str:
-    """JSON of each name with what it does, and of a defect the requirement it breaks."""
+    """JSON of each name with what it does, and the requirement it breaks or those it is about."""
     rows = []
     for name, each in table.items():
-        requirement = {"requirement": each.requirement} if isinstance(each, Defect) else {}
-        rows.append({"name": name, "does": each.does, **requirement})
+        concerns = {"requirement": each.requirement} if isinstance(each, Defect) else {"about": each.about}
+        rows.append({"name": name, "does": each.does, **concerns})
     return json.dumps(rows, indent=2)
 
 
@@ -52,16 +60,10 @@ class _PrintAndExit(argparse.Action):
         parser.exit()
 
 
-def _restart() -> Callable[[], None] | None:
-    """Starts this process afresh; None in one that was started so."""
-    if _RESTARTED in os.environ:
-        return None
-
-    def again() -> None:
-        os.environ[_RESTARTED] = "1"
-        os.execv(sys.executable, sys.orig_argv)
-
-    return again
+def _restart() -> None:
+    """Starts this process afresh."""
+    os.environ[_RESTARTED] = "1"
+    os.execv(sys.executable, sys.orig_argv)
 
 
 def _number(text: str) -> float:

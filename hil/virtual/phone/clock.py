@@ -101,13 +101,15 @@ class Clock:
         leapt = sum(span for since, span in self._bench.leaps() if self._power_on <= since <= until)
         return (until - self._power_on) * self._rate + leapt
 
-    def sleep(self, seconds: float) -> None:
-        """Let `seconds` of phone time pass."""
+    def sleep(self, seconds: float, nap: Callable[[float], object] | None = None) -> None:
+        """Let `seconds` of phone time pass; less where a `nap` of that many real seconds says that something woke the phone."""
+        nap = nap or self._sleep
         end = self.uptime() + seconds
         if seconds > _NAP:
             self._bench.asleep(self._monotonic(), seconds)
         while (left := end - self.uptime()) > _SHORTEST:
-            self._sleep(min(left / self._rate, _SLICE))
+            if nap(min(left / self._rate, _SLICE)):
+                break
         if seconds > _NAP:
             self._bench.awake()
 

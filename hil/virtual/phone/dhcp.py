@@ -18,9 +18,9 @@ from hil.virtual.phone.errors import NoAnswer
 from hil.virtual.phone.unit import Unit
 
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6
-MASK, ROUTER, LOG_SERVERS, TIME_SERVERS, NAME = 1, 3, 7, 42, 12
+MASK, ROUTER, NAME_SERVERS, LOG_SERVERS, TIME_SERVERS, NAME = 1, 3, 6, 7, 42, 12
 WANTED_ADDRESS, LEASE, KIND, SERVER, WANTED, MAX_SIZE, VENDOR, CLIENT, AVAYA = 50, 51, 53, 54, 55, 57, 60, 61, 242
-_ASKED = bytes([MASK, ROUTER, 6, LOG_SERVERS, NAME, 15, 26, TIME_SERVERS, 43, LEASE, SERVER, 58, 59, AVAYA])
+_ASKED = bytes([MASK, ROUTER, NAME_SERVERS, LOG_SERVERS, NAME, 15, 26, TIME_SERVERS, 43, LEASE, SERVER, 58, 59, AVAYA])
 _COOKIE = b"\x63\x82\x53\x63"
 _ETH_IP = 0x0800
 
@@ -40,7 +40,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Lease:
-    """What the network gave the phone; `settings` is option 242 (and NTP and log servers) by parameter name."""
+    """What the network gave the phone; `settings` is option 242 (and name, NTP and log servers) by parameter name."""
 
     address: str
     netmask: str
@@ -92,9 +92,9 @@ def acceptable(offer: Message, xid: int) -> bool:
 def lease(ack: Message) -> Lease:
     """What an acknowledged message gives."""
     settings = site_settings(ack.options.get(AVAYA, b""))
-    for option, name in ((TIME_SERVERS, "SNTPSRVR"), (LOG_SERVERS, "LOGSRVR")):
+    for option, name in ((NAME_SERVERS, "DNSSRVR"), (TIME_SERVERS, "SNTPSRVR"), (LOG_SERVERS, "LOGSRVR")):
         if addresses := _addresses(ack.options.get(option, b"")):
-            settings.setdefault(name, ",".join(addresses) if name == "SNTPSRVR" else addresses[0])
+            settings.setdefault(name, addresses[0] if name == "LOGSRVR" else ",".join(addresses))
     mask = _addresses(ack.options.get(MASK, b"")) or ["255.255.255.0"]
     routers = _addresses(ack.options.get(ROUTER, b""))
     return Lease(ack.address, mask[0], routers[0] if routers else None, settings)

@@ -65,8 +65,8 @@ def private_key_pem(key: rsa.RSAPrivateKey) -> str:
 
 
 def read_key(text: str) -> rsa.RSAPrivateKey:
-    """The key that `private_key_pem` wrote."""
-    key = serialization.load_pem_private_key(text.encode("ascii"), None)
+    """The key that `private_key_pem` wrote; no phone proves at each boot that its primes are prime."""
+    key = serialization.load_pem_private_key(text.encode("ascii"), None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("not an RSA key")
     return key
@@ -86,6 +86,13 @@ def name(subject: Sequence[Rdn], utf8: bool) -> Any:
         text = core.IA5String(value) if kind in ("E", "EMAILADDRESS", "DC") else _directory_string(value, utf8 and kind != "C")
         parts.append(x509.RelativeDistinguishedName([x509.NameTypeAndValue({"type": _TYPES[kind], "value": text})]))
     return x509.Name(name="", value=x509.RDNSequence(parts))
+
+
+def with_common_name(subject: Any, latter: Any) -> Any:
+    """The Name `subject` with the common name of `latter`."""
+    others = [part for part in subject.chosen if part[0]["type"].native != "common_name"]
+    names = [part for part in latter.chosen if part[0]["type"].native == "common_name"]
+    return x509.Name(name="", value=x509.RDNSequence([*others, *names]))
 
 
 def certification_request(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import algorithms, modes
 
 from hil.virtual.phone import pkcs10
 from hil.virtual.phone.errors import Refused
-from hil.virtual.phone.habits import Cipher, Digest
+from hil.virtual.phone.habits import Cipher, Digest, intact
 
 PKCS_REQ, CERT_POLL, CERT_REP = "19", "20", "3"
 SUCCESS, FAILURE, PENDING = "0", "2", "3"
@@ -30,12 +30,13 @@ _CIPHERS = {"des": (8, 8), "tripledes_3key": (24, 8), "aes128_cbc": (16, 16), "a
 
 @dataclass(frozen=True)
 class Signer:
-    """A private key with its certificate (asn1crypto's), and how it signs."""
+    """A private key with its certificate (asn1crypto's), and how it signs; `finish` has the last word on a signature."""
 
     key: rsa.RSAPrivateKey = field(repr=False)
     certificate: Any
     digest: Digest
     names_digest: bool
+    finish: Callable[[bytes], bytes] = intact
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def build(message_type: str, sent: Sent, content: bytes, recipient: Any, cipher:
             "digest_algorithm": digest,
             "signed_attrs": attributes,
             "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": named, "parameters": core.Null()}),
-            "signature": pkcs10.signed(signer.key, attributes.dump(), signer.digest),
+            "signature": signer.finish(pkcs10.signed(signer.key, attributes.dump(), signer.digest)),
         }
     )
     content_info = {"content_type": "data", "content": core.OctetString(enveloped)}

@@ -15,6 +15,7 @@ import by_hand
 from by_hand import Talk
 from scapy.utils import RawPcapReader
 
+from hil.capture.acknowledged import missing_from
 from hil.capture.as_json import exchange_json
 from hil.capture.files import PCAP_MAGIC, PCAPNG_MAGIC, CaptureFile
 from hil.capture.transcript import Transcript, read_packets
@@ -118,6 +119,7 @@ def _conversation(draw: Draw) -> None:
     assert sorted(read) == sent
     assert not transcript.problems
     assert not any(exchange.problems for exchange in transcript.exchanges)
+    assert missing_from(CaptureFile(data)) == ()
 
 
 def _segments(talk: Talk, from_client: bool, data: bytes, numbers: Iterator[int], draw: Draw) -> list[bytes]:
@@ -164,13 +166,16 @@ def _disorder(segments: list[bytes], draw: Draw) -> None:
 
 
 def _read(data: bytes) -> Transcript:
+    for missing in missing_from(CaptureFile(data)):
+        assert str(missing).startswith("frame ")
     return read_packets(CaptureFile(data), "fuzzed", keys=(lab.key("ca"), lab.key("phone")))
 
 
 def _check(transcript: Transcript) -> None:
     """What is read can be shown."""
     shown = [exchange_json(exchange, show_secrets=True) for exchange in transcript.exchanges]
-    others = [vars(entry) for entry in (*transcript.fetches, *transcript.leases, *transcript.time_replies)]
+    told = (*transcript.fetches, *transcript.leases, *transcript.time_replies, *transcript.dhcp_servers)
+    others = [vars(entry) for entry in told]
     json.dumps([shown, others, transcript.problems], ensure_ascii=False, default=str).encode()
     assert [exchange.index for exchange in transcript.exchanges] == list(range(1, len(transcript.exchanges) + 1))
 
