@@ -22,6 +22,9 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _SHORTEST = 1e-5
 """Phone seconds that are not worth waiting for."""
 
+_STEADY = 0.02
+"""Seconds by which a PC's clock may drift from the monotonic one before phone time is told against it anew."""
+
 
 class Clock(Protocol):
     """Where code asks for the time and lets it pass."""
@@ -39,11 +42,15 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class Pace:
-    """From the real instant `real` on, phone time goes on from `phone`, `rate` phone seconds in a real one."""
+    """From the real instant `real` on, phone time goes on from `phone`, `rate` phone seconds in a real one.
+
+    `set_by` is by how many real seconds this PC's clock was set then, which nobody lived; 0 where phone time leapt instead.
+    """
 
     real: datetime
     phone: datetime
     rate: float
+    set_by: float = 0.0
 
 
 def phone_time(paces: Sequence[Pace], real: datetime) -> datetime:
@@ -55,13 +62,19 @@ def phone_time(paces: Sequence[Pace], real: datetime) -> datetime:
 
 
 class ScaledClock:
-    """Phone time that runs `rate` times as fast as real time since `epoch`, an instant common to both."""
+    """Phone time that runs `rate` times as fast as real time since `epoch`, an instant common to both.
+
+    It goes by the monotonic clock, which nobody sets. Its paces are told by this PC's clock, as packets are; where that is
+    set, phone time goes on and a new pace says where.
+    """
 
     def __init__(self, rate: float = 1.0, epoch: datetime | None = None) -> None:
-        self._epoch = epoch or datetime.now(UTC)
-        elapsed = (datetime.now(UTC) - self._epoch).total_seconds()
-        self._start = time.monotonic() - elapsed
-        self._paces = [Pace(self._epoch, self._epoch, rate)]
+        self._ahead = time.time() - time.monotonic()
+        now = self._real(time.monotonic())
+        epoch = epoch or now
+        self._paces = [Pace(epoch, epoch, rate)]
+        self._since = time.monotonic() - (now - epoch).total_seconds(), epoch
+        self._turn = threading.Lock()
         self._sleepers: dict[int, datetime] = {}
         self._sharers: set[threading.Thread] = set()
 
@@ -72,14 +85,12 @@ class ScaledClock:
     @property
     def paces(self) -> tuple[Pace, ...]:
         """How phone time went: the first pace begins at the instant on which phone time and real time agree."""
+        self._heed_setting()
         return tuple(self._paces)
 
     def now(self) -> datetime:
-        return self.at(self._real(time.monotonic()))
-
-    def at(self, real: datetime) -> datetime:
-        """Phone time at the real instant `real`, such as a packet's capture time."""
-        return phone_time(self._paces, real)
+        self._heed_setting()
+        return self._at(time.monotonic())
 
     def wait(self, event: threading.Event, span: float) -> bool:
         until = self.now() + timedelta(seconds=span)
@@ -116,13 +127,35 @@ class ScaledClock:
 
     def _leap(self, span: float) -> float:
         """Leap; the monotonic instant of it."""
-        since = time.monotonic()
-        real = self._real(since)
-        self._paces.append(Pace(real, self.at(real) + timedelta(seconds=span), self.rate))
+        with self._turn:
+            since = time.monotonic()
+            phone = self._at(since) + timedelta(seconds=span)
+            self._since = since, phone
+            self._paces.append(Pace(self._real(since), phone, self.rate))
         return since
 
+    def _heed_setting(self) -> None:
+        """Begin a new pace where this PC's clock was set."""
+        if not self._set_by():
+            return
+        with self._turn:
+            if set_by := self._set_by():
+                self._ahead += set_by
+                now = time.monotonic()
+                self._paces.append(Pace(self._real(now), self._at(now), self.rate, set_by))
+
+    def _set_by(self) -> float:
+        """By how many seconds this PC's clock was set, 0 where no more than what passes between reading the two."""
+        before, wall, after = time.monotonic(), time.time(), time.monotonic()
+        steady = wall - after - _STEADY <= self._ahead <= wall - before + _STEADY
+        return 0.0 if steady else wall - after - self._ahead
+
+    def _at(self, monotonic: float) -> datetime:
+        since, phone = self._since
+        return phone + timedelta(seconds=(monotonic - since) * self.rate)
+
     def _real(self, monotonic: float) -> datetime:
-        return self._epoch + timedelta(seconds=monotonic - self._start)
+        return datetime.fromtimestamp(monotonic + self._ahead, UTC)
 
 
 class ManualClock:

@@ -149,7 +149,7 @@ class SittingManifest(_Frozen):
         return sum(
             (after.phone - phone_time((before,), after.real)).total_seconds()
             for before, after in pairwise(self.paces)
-            if any(begin <= after.phone <= end for begin, end in lived)
+            if not after.set_by and any(begin <= after.phone <= end for begin, end in lived)
         )
 
     def phone_time(self, capture_time: datetime) -> datetime:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from hil.campaign.census import first_agent
 from hil.campaign.ends import STARTING, Patience, await_end, await_settled, awaited_slots, deleted_slots
 from hil.campaign.life import live_on, tell_time
 from hil.campaign.plan import CENSUS, CONTROL, PlannedBoot, PlannedSitting
+from hil.campaign.recording import recorded, require_steady_clock
 from hil.campaign.render import DOCUMENTED, asked_profiles, boot_files
 from hil.campaign.stage import Stage
-from hil.capture.recorder import CaptureSummary, Recording
 from hil.clock import ScaledClock
 from hil.errors import LabFault
 from hil.evidence import BootManifest, EventName, PlayedScenario, SittingManifest
@@ -92,6 +92,7 @@ class SittingPlayer:
         boots: list[BootManifest] = []
         fault: Exception | None = None
         self._slowest = 0.0
+        paces = len(self.clock.paces)
         reference = self.stage.reference(self.stage, self.phone, self.firmware or DOCUMENTED)
         try:
             held: frozenset[int] = frozenset()
@@ -103,6 +104,7 @@ class SittingPlayer:
                     if boots[-1].in_time:
                         break
                 held = self._held_after(boot, held)
+            require_steady_clock(self.clock.paces[paces:])
         except LabFault as error:
             fault = error
             self.stage.lab.events.publish(EventName.FAULT, device=self.phone.name, text=str(error))
@@ -186,7 +188,7 @@ class SittingPlayer:
             self._say(sitting, index, boot, "recorder")
             recorder = stage.recorder(self.phone, folder / f"{name}.pcapng")
             keys = stage.lab.log_keys(folder / f"{name}.keys", (self.phone.name, self.reference_device))
-            with keys, self._port(boot), self._recording(recorder) as summary:
+            with keys, self._port(boot), recorded(recorder) as summary:
                 events.publish(EventName.RECORDER_READY, device=self.phone.name)
                 since = events.cursor
                 self.port.on()
@@ -269,19 +271,6 @@ class SittingPlayer:
             yield
         finally:
             bench.require_8021x(self.phone.name, False)
-
-    @contextmanager
-    def _recording(self, recorder: Recording) -> Iterator[list[CaptureSummary]]:
-        """Record around the boot; the list holds the recorder's summary once it has stopped."""
-        summary: list[CaptureSummary] = []
-        recorder.start()
-        try:
-            yield summary
-        except BaseException:
-            with suppress(LabFault):  # what went wrong first is what is told
-                recorder.stop()
-            raise
-        summary.append(recorder.stop())
 
     def _live(self, boot: PlannedBoot, since: int, held: frozenset[int]) -> bool:
         """Wait until the boot has shown what it is for, then until nothing that it started can be lost with the power.

@@ -1,14 +1,18 @@
-"""What records a phone's boot and its reference's: this PC alone, or a tap for what the phone says."""
+"""What records a phone's boot and its reference's, this PC alone or a tap for what the phone says, and by which time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hil.bench.bench import Bench
 from hil.bench.testbed import Phone, Testbed
 from hil.campaign.stage import RecorderFactory
-from hil.capture.recorder import Recorder, Recording, Source
+from hil.capture.recorder import MOST_SET, CaptureSummary, Recorder, Recording, Source
 from hil.capture.tap import Access, TapRecorder, check_tap
+from hil.clock import Pace
+from hil.errors import LabFault
 
 
 def recorder_on(bench: Bench) -> RecorderFactory:
@@ -31,6 +35,27 @@ def require_tap(testbed: Testbed) -> None:
     access = tap_access(testbed)
     if access is not None:
         check_tap(access)
+
+
+@contextmanager
+def recorded(recorder: Recording) -> Iterator[list[CaptureSummary]]:
+    """Record around a boot; the list holds the recorder's summary once it has stopped."""
+    summary: list[CaptureSummary] = []
+    recorder.start()
+    try:
+        yield summary
+    except BaseException:
+        with suppress(LabFault):  # what went wrong first is what is told
+            recorder.stop()
+        raise
+    summary.append(recorder.stop())
+
+
+def require_steady_clock(paces: Iterable[Pace]) -> None:
+    """Raise `LabFault` where this PC's clock was set in the course of `paces`: captures before and after are of two times."""
+    set_by = [f"{pace.set_by:+.1f} s" for pace in paces if abs(pace.set_by) > MOST_SET]
+    if set_by:
+        raise LabFault("this PC's clock was set while a sitting was played", seen=f"set by {', '.join(set_by)}")
 
 
 def tap_access(testbed: Testbed) -> Access | None:

@@ -37,7 +37,7 @@ class PhoneClock(ScaledClock):
             return None
         if time.monotonic() - since < _STILL_HEARD:
             return None
-        return self.at(self._real(since)) + timedelta(seconds=min(span, _FOR_EVER))
+        return self._at(since) + timedelta(seconds=min(span, _FOR_EVER))
 
     def _leap(self, span: float) -> float:
         since = super()._leap(span)

@@ -15,6 +15,7 @@ from hil.bench.power import PowerFault
 from hil.campaign.plan import CENSUS, PlannedSitting, plan
 from hil.campaign.play import Cancelled, Played, SittingPlayer
 from hil.campaign.runner import power_is_lost
+from hil.clock import Pace
 from hil.errors import LabFault
 from hil.evidence import EventName, SittingManifest, read_events
 from hil.identity import Firmware
@@ -299,6 +300,20 @@ class TestFault:
         props.power_faults = {"on": [dead_switch()]}
         self.faulty(props)
         assert props.done[-1] == "stop recording"
+
+    @pytest.mark.parametrize("boot", [1, 2])
+    def test_a_clock_of_this_pc_that_is_set(self, props: Props, boot: int) -> None:
+        def set_clock(begun: int) -> None:
+            if begun == boot:
+                now = props.clock.now()
+                props.clock.paces += (Pace(now - timedelta(seconds=25), now, props.rate, -25.0),)
+
+        props.on_boot = set_clock
+        fault, told = self.faulty(props)
+        assert "this PC's clock was set while a sitting was played (seen set by -25.0 s)" in str(fault)
+        assert len(told.boots) == 2
+        props.boots = 2
+        assert player(props).play(sitting(PLAIN), attempt=2).whole, "what was set before is over"
 
     def test_a_recorder_that_does_not_record(self, props: Props) -> None:
         props.start_faults = [LabFault("nothing proves that lab0 is recorded")]

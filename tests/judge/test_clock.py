@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.clock import ManualClock, Pace, ScaledClock
+from hil.clock import ManualClock, Pace, ScaledClock, phone_time
 from hil.virtual.clock import PhoneClock
 from hil.virtual.phone.clock import BenchFiles, Clock
 
@@ -19,10 +20,22 @@ EPOCH = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def real(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Real seconds since some start, as `time.monotonic` tells them; a test moves them by hand."""
-    seconds = [1000.0]
+    """Real seconds since some start, as `time.monotonic` tells them; a test moves them by hand, and this PC's clock with them."""
+    seconds, ahead = [1000.0], time.time() - 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(time, "time", lambda: seconds[0] + ahead)
     return seconds
+
+
+def set_wall(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
+    """Set this PC's clock, as a time server or a virtual machine's host does."""
+    before = time.time
+    monkeypatch.setattr(time, "time", lambda: before() + by)
+
+
+def captured() -> datetime:
+    """The time that a packet gets now."""
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def test_phone_time_runs_at_its_rate(real: list[float]) -> None:
@@ -34,12 +47,39 @@ def test_phone_time_runs_at_its_rate(real: list[float]) -> None:
 
 
 def test_phone_time_and_real_time_agree_at_the_epoch(real: list[float]) -> None:
-    epoch = datetime.now(UTC) - timedelta(seconds=10)
+    epoch = captured() - timedelta(seconds=10)
     clock = ScaledClock(20.0, epoch)
     assert clock.paces == (Pace(epoch, epoch, 20.0),)
-    assert 200 <= (clock.now() - epoch).total_seconds() < 220
-    assert clock.at(epoch) == epoch
-    assert clock.at(epoch + timedelta(seconds=3)) == epoch + timedelta(minutes=1)
+    assert (clock.now() - epoch).total_seconds() == pytest.approx(200, abs=0.01)
+    assert phone_time(clock.paces, epoch) == epoch
+    assert phone_time(clock.paces, epoch + timedelta(seconds=3)) == epoch + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("by", [25.0, -25.0, 0.3])
+def test_phone_time_goes_on_where_this_pcs_clock_is_set(real: list[float], monkeypatch: pytest.MonkeyPatch, by: float) -> None:
+    clock = ScaledClock(30.0)
+    began, before = clock.now(), captured()
+    real[0] += 60.0
+    set_wall(monkeypatch, by)
+    assert clock.now() - began == timedelta(seconds=1800)
+    assert [round(pace.set_by, 3) for pace in clock.paces] == [0.0, by]
+    real[0] += 1.0
+    clock.leap(3600.0)
+    real[0] += 1.0
+    assert (phone_time(clock.paces, captured()) - clock.now()).total_seconds() == pytest.approx(0, abs=0.01)
+    assert (phone_time(clock.paces, before) - began).total_seconds() == pytest.approx(0, abs=0.01)
+    assert len(clock.paces) == 3
+
+
+def test_a_clock_that_is_not_set_begins_no_pace(real: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ScaledClock(30.0)
+    set_wall(monkeypatch, 0.01)
+    assert clock.now() == phone_time(clock.paces, captured() - timedelta(seconds=0.01))
+    ticks, ahead = itertools.count(real[0]), time.time() - real[0]
+    monkeypatch.setattr(time, "monotonic", lambda: next(ticks))  # this PC is slow between reading the two
+    monkeypatch.setattr(time, "time", lambda: next(ticks) + ahead)
+    clock.now()
+    assert len(clock.paces) == 1
 
 
 def test_two_clocks_of_one_epoch_tell_the_same_time(real: list[float]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,8 @@ def test_time_leapt_over_is_that_of_the_sittings_own_boots(manifest: SittingMani
     earlier = leap(boot.power_on - timedelta(seconds=1), 7200.0)
     assert manifest.model_copy(update={"paces": within}).leapt == 3600.0
     assert manifest.model_copy(update={"paces": earlier}).leapt == 0.0
+    clock_set = (within[0], replace(within[1], set_by=3600.0))
+    assert manifest.model_copy(update={"paces": clock_set}).leapt == 0.0
 
 
 def test_a_boot_with_a_problem_is_not_complete(manifest: SittingManifest) -> None:

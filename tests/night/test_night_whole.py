@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from night_rig import FIXED_PASSWORD, Ended
 
-from hil.evidence import EventName, read_events
+from hil.evidence import EventName, SittingManifest, read_events
 from hil.judge.rules import RULES
 from hil.judge.verdict import Verdict
 
@@ -59,6 +59,15 @@ def test_all_evidence_is_whole(whole_night: Ended) -> None:
         assert boot.capture is not None
         assert (whole_night.run / boot.capture).is_file()
         assert all((whole_night.run / served.file).is_file() for served in boot.served)
+
+
+def test_nothing_but_a_set_clock_had_a_sitting_played_again(whole_night: Ended) -> None:
+    sittings = [SittingManifest.load(folder) for folder in whole_night.run.glob("evidence/*/*")]
+    assert sittings
+    faults = [fault for sitting in sittings for fault in sitting.faults]
+    problems = [problem for sitting in sittings for boot in sitting.boots for problem in boot.problems]
+    assert all("this PC's clock was set" in fault for fault in faults)
+    assert all("the clock of this PC was set" in problem for problem in problems)
 
 
 def test_what_phones_say_of_themselves_is_in_the_event_log(whole_night: Ended) -> None:
