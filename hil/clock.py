@@ -73,7 +73,7 @@ class ScaledClock:
         now = self._real(time.monotonic())
         epoch = epoch or now
         self._paces = [Pace(epoch, epoch, rate)]
-        self._since = time.monotonic() - (now - epoch).total_seconds(), epoch
+        self._beats = [(time.monotonic() - (now - epoch).total_seconds(), epoch)]
         self._turn = threading.Lock()
         self._sleepers: dict[int, datetime] = {}
         self._sharers: set[threading.Thread] = set()
@@ -130,7 +130,7 @@ class ScaledClock:
         with self._turn:
             since = time.monotonic()
             phone = self._at(since) + timedelta(seconds=span)
-            self._since = since, phone
+            self._beats.append((since, phone))
             self._paces.append(Pace(self._real(since), phone, self.rate))
         return since
 
@@ -151,7 +151,10 @@ class ScaledClock:
         return 0.0 if steady else wall - after - self._ahead
 
     def _at(self, monotonic: float) -> datetime:
-        since, phone = self._since
+        """Phone time at a monotonic instant, which may lie before the last leap."""
+        for since, phone in reversed(self._beats):
+            if since <= monotonic:
+                break
         return phone + timedelta(seconds=(monotonic - since) * self.rate)
 
     def _real(self, monotonic: float) -> datetime:

@@ -151,6 +151,15 @@ def test_a_phone_and_its_bench_tell_each_other_of_their_time(real: list[float], 
     assert phone.uptime() == pytest.approx(3610)
 
 
+def test_a_leap_moves_no_plan_that_was_told_before_it(real: list[float], bench: PhoneClock, tmp_path: Path) -> None:
+    BenchFiles(tmp_path).asleep(time.monotonic(), 7200.0)
+    planned = bench.now() + timedelta(seconds=7200)
+    real[0] += 1.0
+    bench.leap(3600.0)
+    real[0] += 1.0
+    assert bench.idle_until() == planned
+
+
 def test_who_has_lost_its_power_has_no_plans(real: list[float], bench: PhoneClock, phone: Clock) -> None:
     phone.rest()
     real[0] += 1.0
