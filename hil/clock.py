@@ -152,9 +152,7 @@ class ScaledClock:
 
     def _at(self, monotonic: float) -> datetime:
         """Phone time at a monotonic instant, which may lie before the last leap."""
-        for since, phone in reversed(self._beats):
-            if since <= monotonic:
-                break
+        since, phone = next((beat for beat in reversed(self._beats) if beat[0] <= monotonic), self._beats[0])
         return phone + timedelta(seconds=(monotonic - since) * self.rate)
 
     def _real(self, monotonic: float) -> datetime:
