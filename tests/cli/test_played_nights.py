@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -17,6 +19,20 @@ from hil.report.record import Record, Run, Test, Testbed, point_latest
 
 VIRTUAL = Path(__file__).parents[2] / "testbeds" / "virtual.yaml"
 Leave = Callable[[int, "Record | None"], None]
+
+
+@dataclass
+class Process:
+    """A night that has ended at once."""
+
+    exit_code: int
+    told_to_end: bool = False
+
+    def wait(self) -> int:
+        return self.exit_code
+
+    def terminate(self) -> None:
+        self.told_to_end = True
 
 
 def record(*, interrupted: bool) -> Record:
@@ -33,13 +49,13 @@ def leaves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Leave:
     """Has the suite end at once with an exit code, and leave a record or none."""
 
     def leave(exit_code: int, left: Record | None) -> None:
-        def ended(*_: object) -> int:
+        def started(*_: object) -> Process:
             if left is not None:
                 left.save(tmp_path / "run")
                 point_latest(tmp_path / "run")
-            return exit_code
+            return Process(exit_code)
 
-        monkeypatch.setattr(night, "_run", ended)
+        monkeypatch.setattr(night, "_start", started)
 
     return leave
 
@@ -81,3 +97,50 @@ def test_a_night_that_was_cut_short_is_a_fault(leaves: Leave, tmp_path: Path, le
     leaves(2, left)
     with pytest.raises(LabFault, match=said):
         night.play(tmp_path / "bench.yaml", tmp_path)
+
+
+@pytest.fixture
+def row(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[int]], list[tuple[Path, Process]]]:
+    """Has nights end with these exit codes, in the order in which they begin; tells the reports' folder and process of each."""
+
+    def play_row(exit_codes: Sequence[int]) -> list[tuple[Path, Process]]:
+        begun: list[tuple[Path, Process]] = []
+
+        def started(command: Sequence[str], *_: object) -> Process:
+            reports, process = Path(command[command.index("--report-dir") + 1]), Process(exit_codes[len(begun)])
+            run = reports / f"run-{len(begun)}"
+            record(interrupted=False).save(run)
+            point_latest(run)
+            begun.append((reports, process))
+            return process
+
+        monkeypatch.setattr(night, "_start", started)
+        return begun
+
+    return play_row
+
+
+def test_nights_beside_each_other_are_counted_as_one_row(row: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    begun = row([0] * 5)
+    nights(5, VIRTUAL, report_dir=tmp_path, at_once=2)
+    assert capsys.readouterr().out.splitlines() == [f"night {ordinal} of 5 clean, 2 judged" for ordinal in range(1, 6)]
+    one, other = tmp_path / "bench-1", tmp_path / "bench-2"
+    assert [reports for reports, _ in begun] == [one, other, one, other, one]
+    assert sorted(folder.name for folder in tmp_path.glob("*/run-*")) == ["run-3", "run-4"], "the last of each is kept"
+
+
+def test_the_first_night_that_is_not_clean_ends_those_beside_it(
+    row: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = row([0, 12, 0, 0])
+    with pytest.raises(typer.Exit) as ended:
+        nights(9, VIRTUAL, report_dir=tmp_path, at_once=3)
+    assert ended.value.exit_code == 1
+    assert [process.told_to_end for _, process in begun] == [False, False, True, True]
+    assert "night 2 of 9 is not clean: exit 12" in capsys.readouterr().out
+    assert (tmp_path / "bench-2" / "run-1").is_dir()
+
+
+def test_a_bench_of_real_phones_is_there_once(tmp_path: Path) -> None:
+    with pytest.raises(Misuse, match=r"--at-once: a bench of real phones is there once"):
+        nights(2, VIRTUAL.parent / "example-snmp.yaml", report_dir=tmp_path, at_once=2)
