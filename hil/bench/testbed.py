@@ -6,9 +6,10 @@ so no firmware stands here, except for virtual phones, which have to be told whi
 
 from __future__ import annotations
 
+import difflib
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any
@@ -232,14 +233,21 @@ def _read_power(raw: dict[str, Any], source: Source) -> None:
     power, phones = raw.get("power"), raw.get("phones")
     if not isinstance(power, dict):
         return
-    way = find_way(power.get("kind"), file=source)
+    way = _way_of(power, source, "power")
     raw["power"] = checked(way.settings, power, source=source, at=("power",))
     if isinstance(switch := raw.get("switch"), dict):
-        asked = find_way(switch.get("kind"), file=source, key="switch")
+        asked = _way_of(switch, source, "switch")
         raw["switch"] = checked(asked.settings, switch, source=source, at=("switch",))
     for index, phone in enumerate(phones if isinstance(phones, list) else ()):
         if isinstance(phone, dict) and isinstance(phone.get("power"), dict):
             phone["power"] = checked(way.outlet, phone["power"], source=source, at=("phones", index, "power"))
+
+
+def _way_of(section: Mapping[str, Any], source: Source, key: str) -> PowerWay:
+    misspelt = difflib.get_close_matches("kind", map(str, section), n=1)
+    if "kind" not in section and misspelt:
+        raise Misuse("unknown key", file=source, key=f"{key}.{misspelt[0]}", remedy="did you mean 'kind'?")
+    return find_way(section.get("kind"), file=source, key=key)
 
 
 def _check_addresses(testbed: Testbed) -> None:

@@ -143,7 +143,10 @@ def test_option_242_of_a_phone_cannot_lead_it_off_the_bench(
 def test_a_missing_key_is_named(tmp_path: Path, described: dict[str, Any]) -> None:
     del described["phones"][2]["serial"]
     assert "phones[2].serial: is missing; add it: serial number as its label says" in complaint(tmp_path, described)
-    del described["power"]["kind"]
+    kind = described["power"].pop("kind")
+    described["power"]["knid"] = kind
+    assert "power.knid: unknown key; did you mean 'kind'?" in complaint(tmp_path, described)
+    del described["power"]["knid"]
     assert "power.kind: is missing; known here: command, manual, relay, serial, snmp, ssh" in complaint(tmp_path, described)
     del described["power"]
     assert "bench.yaml:1: power: is missing" in complaint(tmp_path, described)
