@@ -31,10 +31,10 @@ class Late(ScaledClock):
 
     def __init__(self, ahead: timedelta) -> None:
         super().__init__()
-        self._ahead = ahead
+        self._late = ahead
 
     def now(self) -> datetime:
-        return super().now() + self._ahead
+        return super().now() + self._late
 
 
 @pytest.fixture
