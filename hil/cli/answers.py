@@ -18,6 +18,8 @@ def read_answer(text: str) -> Answer:
     """
     if len(text) > _LONGEST_TEXT:
         raise ValueError(f"an answer of {len(text)} characters; at most {_LONGEST_TEXT} are read")
+    if "\0" in text:
+        raise ValueError(f"{text[:60]!r} is no answer: it holds a null character")
     try:
         value = _value(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, RecursionError, MemoryError) as error:

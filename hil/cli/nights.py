@@ -49,7 +49,8 @@ def nights(
             under_way.append(bench.begin())  # each at once, so that it is ended where the next cannot begin
         for ordinal in range(1, number + 1):
             bench = benches[(ordinal - 1) % at_once]
-            night = under_way.pop(0).end()
+            night = under_way[0].end()
+            del under_way[0]
             if night.exit_code:
                 typer.echo(f"night {ordinal} of {number} is not clean: exit {night.exit_code}, {_counts(night)}")
                 typer.echo(f"report: {night.folder}")
