@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hil.errors import LabFault
 from hil.services.listening import Doorway
+
+_CLIENTS_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST_UNPRIVILEGED = 1024
+_TRIES = 20
+"""Ports that may be found taken before a door is given up."""
 
 
 @dataclass
@@ -61,19 +68,36 @@ class Doors:
             await self.remove(owner)
 
     def _kept(self) -> _Door:
-        port, kept = 0, list[socket.socket]()
-        for host in self._hosts:
-            kept.append(_bound(host, port, listening=False))
-            port = int(kept[0].getsockname()[1])
-        return _Door(port, kept)
+        for port in random.sample(_never_a_clients(), _TRIES):
+            kept = list[socket.socket]()
+            try:
+                for host in self._hosts:
+                    kept.append(_bound(host, port, listening=False))
+            except LabFault as fault:
+                found = fault
+                for sock in kept:
+                    sock.close()
+            else:
+                return _Door(port, kept)
+        raise found
+
+
+def _never_a_clients() -> range:
+    """Ports that the kernel gives no client, where there are any: at one that it gave nobody could listen again (ip(7))."""
+    first, last = map(int, _CLIENTS_PORTS.read_text().split())
+    below, above = range(_FIRST_UNPRIVILEGED, first), range(last + 1, 65_536)
+    apart = max(below, above, key=len)
+    return apart if len(apart) >= _TRIES else range(_FIRST_UNPRIVILEGED, 65_536)
 
 
 def _bound(host: str, port: int, *, listening: bool) -> socket.socket:
-    """A socket at that port, which several may share as long as one of them listens."""
+    """A socket at that port: the first there, or one that listens beside it."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listening:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # once it is bound: no two keep a port
         if listening:
             sock.listen(128)
         sock.setblocking(False)
