@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,13 +15,13 @@ from hil.secret import Secret
 Parts = tuple[tuple[str, str], ...]
 
 
-class SubjectFacts:
+class SubjectFacts(ABC):
     """What is asked for in a subject's name."""
 
     @property
+    @abstractmethod
     def subject(self) -> Parts:
         """Attributes in the order encoded, such as `(("C", "US"), ("CN", "19WZ…"))`."""
-        raise NotImplementedError
 
     @property
     def common_name(self) -> str:

@@ -35,9 +35,7 @@ class PortFacts:
     @property
     def where(self) -> Where:
         """The first attempt."""
-        if not self.attempts:
-            raise NotObserved(f"{self.device}: its port asked for 802.1X, and it spoke no EAP-TLS")
-        return self.attempts[0].where
+        return self._made[0].where
 
     @property
     def opened(self) -> bool:
@@ -49,8 +47,13 @@ class PortFacts:
     @property
     def identity(self) -> str:
         """The name that it gave; several with commas."""
-        self.where  # noqa: B018  raises where there is none
-        return ", ".join(sorted({attempt.identity for attempt in self.attempts}))
+        return ", ".join(sorted({attempt.identity for attempt in self._made}))
+
+    @property
+    def _made(self) -> Sequence[Attempt]:
+        if not self.attempts:
+            raise NotObserved(f"{self.device}: its port asked for 802.1X, and it spoke no EAP-TLS")
+        return self.attempts
 
 
 def attempts(events: Sequence[Mapping[str, Any]], device: str, *, boot: int, log: str) -> Iterator[Attempt]:

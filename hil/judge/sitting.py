@@ -250,7 +250,7 @@ class Sitting:
                 device,
                 boot=own.index,
                 files=(own.capture, own.events),
-                phone_time=lambda time, boot=boot: boot.phone_time(time, self.manifest),  # type: ignore[misc]
+                phone_time=partial(boot.phone_time, sitting=self.manifest),
             )
         return tuple(found)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -80,42 +79,7 @@ class FailInfo(IntEnum):
 
 
 @frozen
-class PkiMessage:
-    """A pkiMessage as far as it could be read.
-
-    `certificates` are those carried outside the envelope, where no `challenge_password` should be
-    and one client puts it. `signer` is the certificate that the
-    signature names, from the message or from those given. `content` is what the envelope held once
-    a key opened it and its structure was seen; `issued` and `crls` are those of a CertRep SUCCESS,
-    `issuer_and_serial` what GetCert and GetCRL ask about, to be compared by octets.
-    `problems` say what is wrong with the message, `notes` which departures the reading had to allow.
-    """
-
-    message_type: MessageType | None
-    transaction_id: str | None
-    sender_nonce: bytes | None
-    recipient_nonce: bytes | None
-    status: PkiStatus | None
-    fail_info: FailInfo | None
-    fail_info_text: str | None
-    digest: str
-    signature_valid: bool
-    signer: Certificate | None
-    certificates: tuple[Certificate, ...]
-    challenge_password: Secret | None = None
-    content_cipher: str | None = None
-    key_transport: str | None = None
-    decrypted: bool = False
-    content: bytes | None = field(default=None, repr=False)
-    csr: Csr | None = None
-    issued: tuple[Certificate, ...] = ()
-    crls: tuple[Crl, ...] = ()
-    issuer_and_serial: bytes | None = None
-    problems: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-class _Outside(NamedTuple):
+class _Outside:
     """What a PkiMessage says of what is signed in the open."""
 
     message_type: MessageType | None
@@ -129,20 +93,37 @@ class _Outside(NamedTuple):
     signature_valid: bool
     signer: Certificate | None
     certificates: tuple[Certificate, ...]
-    challenge_password: Secret | None
+    challenge_password: Secret | None = None
 
 
-class _Inside(NamedTuple):
+@frozen
+class _Inside:
     """What a PkiMessage says of its envelope."""
 
     content_cipher: str | None = None
     key_transport: str | None = None
     decrypted: bool = False
-    content: bytes | None = None
+    content: bytes | None = field(default=None, repr=False)
     csr: Csr | None = None
     issued: tuple[Certificate, ...] = ()
     crls: tuple[Crl, ...] = ()
     issuer_and_serial: bytes | None = None
+
+
+@frozen
+class PkiMessage(_Inside, _Outside):
+    """A pkiMessage as far as it could be read.
+
+    `certificates` are those carried outside the envelope, where no `challenge_password` should be
+    and one client puts it. `signer` is the certificate that the
+    signature names, from the message or from those given. `content` is what the envelope held once
+    a key opened it and its structure was seen; `issued` and `crls` are those of a CertRep SUCCESS,
+    `issuer_and_serial` what GetCert and GetCRL ask about, to be compared by octets.
+    `problems` say what is wrong with the message, `notes` which departures the reading had to allow.
+    """
+
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_message(data: bytes, *, keys: Sequence[RSAPrivateKey] = (), certificates: Sequence[Certificate] = ()) -> PkiMessage:
@@ -169,7 +150,8 @@ def read_message(data: bytes, *, keys: Sequence[RSAPrivateKey] = (), certificate
     elif outside.message_type is not MessageType.CertRep or outside.status is PkiStatus.SUCCESS:
         remarks.problems.append("no pkcsPKIEnvelope")
     _note_form(element, data, remarks)
-    return PkiMessage(*outside, *inside, tuple(remarks.problems), tuple(dict.fromkeys(remarks.notes)))
+    problems, notes = tuple(remarks.problems), tuple(dict.fromkeys(remarks.notes))
+    return PkiMessage(**vars(outside), **vars(inside), problems=problems, notes=notes)
 
 
 def read_certificates(data: bytes, remarks: Remarks | None = None) -> tuple[Certificate, ...]:
@@ -317,7 +299,7 @@ def _inside(
     except Malformed as error:
         remarks.problems.append(f"pkcsPKIEnvelope: {error}")
         return found
-    return _content(outside, found._replace(decrypted=True, content=inner.data), inner, remarks)
+    return _content(outside, replace(found, decrypted=True, content=inner.data), inner, remarks)
 
 
 def _explain(sealed: EnvelopedData, keys: Sequence[RSAPrivateKey], known: Sequence[Certificate], remarks: Remarks) -> None:
@@ -346,14 +328,14 @@ def _content(outside: _Outside, found: _Inside, inner: Element, remarks: Remarks
             csr = csr_of(inner)
             if not csr.signature_valid:
                 remarks.problems.append("the CSR's signature does not verify")
-            return found._replace(csr=csr)
+            return replace(found, csr=csr)
         if outside.message_type is MessageType.CertRep:
             carried = cms.read_signed_data(inner)
             if outside.status is PkiStatus.SUCCESS:
                 crls = tuple(map(crl_of, carried.crls))
-                return found._replace(issued=_certificates(carried.certificates, remarks), crls=crls)
+                return replace(found, issued=_certificates(carried.certificates, remarks), crls=crls)
         if outside.message_type in (MessageType.GetCert, MessageType.GetCRL):
-            return found._replace(issuer_and_serial=read_issuer_and_serial(inner.raw))
+            return replace(found, issuer_and_serial=read_issuer_and_serial(inner.raw))
     except Malformed as error:
         remarks.problems.append(f"content of the pkcsPKIEnvelope: {error}")
     return found

@@ -7,9 +7,9 @@ at all; what it did not tell is None or absent, and never a verdict.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from string import ascii_letters
 from typing import Protocol
 
 
@@ -86,7 +86,8 @@ def same_port(one: str, other: str) -> bool:
 
 
 def _short(name: str) -> tuple[str, str]:
-    letters, digits = re.fullmatch(r"([A-Za-z]*)(.*)", name.strip(), re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
+    digits = name.strip().lstrip(ascii_letters)
+    letters = name.strip().removesuffix(digits)
     return letters[:2].lower(), digits.strip().lower()
 
 
