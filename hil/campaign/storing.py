@@ -139,7 +139,7 @@ class _Trials:
             raise LabFault("the capture lacks the CA's answer", phone=self.phone.phone.name, tried=f"read {capture}")
         self._begin("main")
         self._settings_read()
-        again = self._granted(self._quiet)
+        again = self._granted(self.phone.stage.times.boot_limit) if self._asks() else None
         if again is None and any(e.operation == "PKIOperation" for e in read_capture(self.end()).exchanges):
             raise LabFault("a certificate was asked for and not granted", phone=self.phone.phone.name)
         self.cuts.append(Cut(delay, lasted, again is None, capture, frame, granted.at))
@@ -184,6 +184,10 @@ class _Trials:
         if read is None:
             raise LabFault("the phone did not read its settings", phone=self.phone.phone.name, tried=f"{limit:g} phone seconds")
         return read
+
+    def _asks(self) -> bool:
+        """Whether the phone turns to its CA: it does so soon, however long its next key takes."""
+        return self.phone.wait(EventName.SCEP_REQUEST, span=self._quiet, since=self._since) is not None
 
     def _granted(self, span: float) -> Event | None:
         return self.phone.wait(EventName.SCEP_ANSWER, span=span, since=self._since, pki_status="SUCCESS")

@@ -14,6 +14,7 @@ from hil.campaign import storing
 from hil.campaign.by_hand import ByHand
 from hil.campaign.storing import DELAYS, Storing, measure_storing
 from hil.errors import LabFault
+from hil.evidence import EventName
 from hil.identity import Firmware
 
 
@@ -23,6 +24,8 @@ class Flashing(Props):
 
     flash: float = 5.3
     grants: bool = True
+    slow_key_in: int = 0
+    """The boot in which a key takes long to make."""
     held: bool = False
     boots_of_grants: set[int] = field(default_factory=set)
 
@@ -34,12 +37,19 @@ class Flashing(Props):
             self.served()
         else:
             super()._read_settings()
+            self.events.publish(EventName.SCEP_REQUEST, device=self.phone.name, slot=1, operation="GetCACert")
 
     def _answer_if_powered(self, slot: int) -> None:
-        if self.powered and self.grants:
+        boot = self.boots
+        if boot == self.slow_key_in:
+            self.clock.after(200.0, lambda: self._grant(slot, boot))
+        else:
+            self._grant(slot, boot)
+
+    def _grant(self, slot: int, boot: int) -> None:
+        if self.powered and self.grants and self.boots == boot:
             self.answered(slot)
-            self.boots_of_grants.add(self.boots)
-            boot = self.boots
+            self.boots_of_grants.add(boot)
             self.clock.after(self.flash, lambda: self._store(boot))
 
     def _store(self, boot: int) -> None:
@@ -102,6 +112,13 @@ def test_a_lost_certificate_costs_one_boot_and_a_kept_one_three(measured: Any) -
         (5.0, False),
     ]
     assert props.boots == 1 + 6 + 3 + 3
+
+
+def test_a_key_that_takes_long_is_not_taken_for_a_kept_certificate(measured: Any) -> None:
+    found, props = measured(flash=5.3, slow_key_in=4)
+    assert delays(found)[0] == pytest.approx(5.0)
+    assert [cut.kept for cut in found.cuts] == [False, False, False, False, True, True, False]
+    assert 4 in props.boots_of_grants
 
 
 def test_each_cut_names_the_capture_of_its_answer(measured: Any) -> None:
