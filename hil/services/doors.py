@@ -13,6 +13,7 @@ from hil.services.listening import Doorway
 
 _CLIENTS_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_UNPRIVILEGED = 1024
+_FIRST_UNASSIGNED = 49_152
 _TRIES = 20
 """Ports that may be found taken before a door is given up."""
 
@@ -83,11 +84,17 @@ class Doors:
 
 
 def _never_a_clients() -> range:
-    """Ports that the kernel gives no client, where there are any: at one that it gave nobody could listen again (ip(7))."""
+    """Ports that the kernel gives no client, where there are any: at one that it gave nobody could listen again (ip(7)).
+
+    They are among those assigned to no protocol (RFC 6335 section 6), where there are any: at another, who opens the
+    capture in Wireshark is shown that protocol and no SCEP.
+    """
     first, last = map(int, _CLIENTS_PORTS.read_text().split())
-    below, above = range(_FIRST_UNPRIVILEGED, first), range(last + 1, 65_536)
-    apart = max(below, above, key=len)
-    return apart if len(apart) >= _TRIES else range(_FIRST_UNPRIVILEGED, 65_536)
+    unassigned = range(max(last + 1, _FIRST_UNASSIGNED), 65_536)
+    for apart in (unassigned, range(_FIRST_UNPRIVILEGED, first)):
+        if len(apart) >= _TRIES:
+            return apart
+    return range(_FIRST_UNPRIVILEGED, 65_536)
 
 
 def _bound(host: str, port: int, *, listening: bool) -> socket.socket:

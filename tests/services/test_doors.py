@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,30 @@ def test_a_door_opens_again_whatever_ports_clients_were_given() -> None:
         await all_doors.stop()
 
     asyncio.run(play())
+
+
+def test_a_door_is_at_no_port_that_wireshark_takes_for_another_protocol() -> None:
+    listed = subprocess.run(["tshark", "-G", "decodes"], capture_output=True, text=True, timeout=60, check=True).stdout
+    rows = [line.split("\t") for line in listed.splitlines()]
+    known = {int(port) for table, port, *_ in rows if table == "tcp.port"}
+    assert len(known) > 100
+    assert known.isdisjoint(doors._never_a_clients())
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("32768\t60999", range(61_000, 65_536)),
+        ("20000\t40000", range(49_152, 65_536)),
+        ("1024\t65535", range(1024, 65_536)),
+        ("32768\t65535", range(1024, 32_768)),
+        ("49152\t65530", range(1024, 49_152)),
+    ],
+)
+def test_ports_are_those_that_the_kernel_leaves(given: str, kept: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "range").write_text(given)
+    monkeypatch.setattr(doors, "_CLIENTS_PORTS", tmp_path / "range")
+    assert doors._never_a_clients() == kept
 
 
 def test_no_two_doors_keep_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
