@@ -1,4 +1,4 @@
-"""Three profiles side by side: each with a CA, a cipher and a key length of its own, and one that fails among them."""
+"""Profiles side by side: each with a CA, a cipher and a key length of its own, and one that fails among them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from hil_fixtures import Characterise, HttpError, Observation, Reject, scenario
 
-SECOND = scenario(slot=2, persona="rfc8894", MYCERTCN="second $MACADDR", MYCERTKEYLEN="4096", SCEPENCALG="1")
+SECOND = scenario(slot=2, persona="rfc8894", MYCERTCN="second $MACADDR", SCEPENCALG="1")
 THIRD = scenario(slot=3, persona="system-manager", MYCERTCN="third $MACADDR", SCEPPASSWORD="third $SERIALNO", SCEPENCALG="1")
 
 
@@ -18,8 +18,14 @@ def test_three_profiles_at_three_cas_in_one_boot(phone: Observation, reference: 
     assert phone.enrolled_boots == phone.mates[0].enrolled_boots == phone.mates[1].enrolled_boots
     for seen, due in zip((phone, *phone.mates), (reference, *reference.mates), strict=True):
         assert seen.csr.common_name == due.csr.common_name
-        assert seen.csr.key_bits == due.csr.key_bits
         assert seen.request.cipher_family == due.request.cipher_family
+
+
+@scenario(slot=1, MYCERTKEYLEN="4096", mates=[scenario(slot=2, MYCERTKEYLEN="2048")])
+@pytest.mark.requirement("KEYLENS-SIDE-BY-SIDE")
+def test_profiles_have_keys_of_different_lengths(phone: Observation, reference: Observation) -> None:
+    assert phone.csr.key_bits == reference.csr.key_bits == 4096
+    assert phone.mates[0].csr.key_bits == reference.mates[0].csr.key_bits == 2048
 
 
 @scenario(slot=3, persona="ndes", SCEPPASSWORD="7A05C9E1D2B3F468", SCEPENCALG="1")

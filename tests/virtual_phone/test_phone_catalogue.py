@@ -48,6 +48,7 @@ SITUATIONS: dict[str, tuple[dict[str, str], set[int], set[int]]] = {
     "set": (
         ALL_URLS
         | every_slot(MYCERTDN="/C=US/O=Lab/OU=QA", MYCERTCAID="Other", MYCERTKEYLEN="4096", SCEPENCALG="1")
+        | {"MYCERTKEYLEN_2": "2048"}
         | {"MYCERTCN": "J100-$SERIALNO", "MYCERTCN_2": "$MACADDR", "MYCERTCN_3": "$MACADDR_UPPER"}
         | {"SCEPPASSWORD": "pw-$SERIALNO", "SCEPPASSWORD_2": "$MACADDR", "SCEPPASSWORD_3": "correct horse battery"},
         set(),
@@ -417,8 +418,9 @@ CHANGES = {
     "invalid-keylen-1024": {"invalid": {"key bits"}},
     "keylen-4096-ignored": {"set": {"key bits"}},
     "keylen-default-1024": {"plain": {"key bits"}, "invalid": {"key bits"}},
-    "keylen-2048-raised": {"2048": {"key bits"}},
+    "keylen-2048-raised": {"2048": {"key bits"}, "set": {"key bits"}},
     "keylen-3-ignored": {"set": {"key bits"}},
+    "one-keylen-for-all": {"set": {"key bits"}},
     "cn-default-mac": unset("cn"),
     "serial-lower-case": everywhere("cn"),
     "mac-with-colons": {"set": {"cn"}},

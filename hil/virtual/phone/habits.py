@@ -204,6 +204,7 @@ class Habits:
     key_lengths: frozenset[str] = frozenset({"2048", "4096"})
     default_key_length: str = "2048"
     told_key_length: Callable[[str], str] = as_given
+    key_length_slot: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({1: 1, 2: 2, 3: 3}))
     default_cn: str = "$SERIALNO"
     cn: Macros = Macros()
     cn_needs_macro: bool = True

@@ -95,7 +95,7 @@ def profile(slot: int, url: str, settings: Settings, unit: Unit, habits: Habits)
     return Profile(
         slot=slot,
         url=url,
-        key_bits=_key_bits(slotted("MYCERTKEYLEN", slot), settings, habits),
+        key_bits=_key_bits(slotted("MYCERTKEYLEN", habits.key_length_slot[slot]), settings, habits),
         subject=(*cn, *dn) if habits.cn_first else (*dn, *cn),
         ca_identifier=settings[slotted("MYCERTCAID", slot)],
         cipher=habits.ciphers[settings[slotted("SCEPENCALG", slot)]],

@@ -142,6 +142,11 @@ DEFECTS: Mapping[str, Defect] = {
         lambda h: replace(h, told_key_length=lambda text: "4096" if text == "2048" else text),
     ),
     "keylen-3-ignored": Defect("does not know MYCERTKEYLEN_3", "KEYLEN-SLOT-3", lambda h: _without(h, "MYCERTKEYLEN_3")),
+    "one-keylen-for-all": Defect(
+        "makes the keys of every profile as long as the first one's",
+        "KEYLENS-SIDE-BY-SIDE",
+        lambda h: replace(h, key_length_slot=dict.fromkeys(h.key_length_slot, 1)),
+    ),
     "cn-default-mac": Defect(
         "takes the MAC address for its name where MYCERTCN is not set", "CN-DEFAULT", lambda h: replace(h, default_cn="$MACADDR")
     ),
