@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -12,8 +13,11 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from hil.services.doors import never_a_clients
 
 VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
 
@@ -46,7 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let what tests start heed Ctrl-C, even where this run was started in the background and ignores it."""
+    """Let what tests start heed Ctrl-C, even where this run was started in the background and ignores it.
+
+    How long an example takes says more of this PC than of what is tested.
+    """
+    settings.register_profile("house", deadline=None)
+    settings.load_profile("house")
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -74,6 +83,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             if name.startswith(AT_THE_END):
                 terminalreporter.section(name.removeprefix(AT_THE_END))
                 terminalreporter.write_line(str(value))
+
+
+@pytest.fixture
+def own_port() -> int:
+    """A TCP port that nobody is given who asks for any, so that a test may take it, leave it and take it again."""
+    return random.choice(never_a_clients())
 
 
 @pytest.fixture(scope="session")

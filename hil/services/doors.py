@@ -69,7 +69,7 @@ class Doors:
             await self.remove(owner)
 
     def _kept(self) -> _Door:
-        for port in random.sample(_never_a_clients(), _TRIES):
+        for port in random.sample(never_a_clients(), _TRIES):
             kept = list[socket.socket]()
             try:
                 for host in self._hosts:
@@ -83,7 +83,7 @@ class Doors:
         raise found
 
 
-def _never_a_clients() -> range:
+def never_a_clients() -> range:
     """Ports that the kernel gives no client, where there are any: at one that it gave nobody could listen again (ip(7)).
 
     They are among those assigned to no protocol (RFC 6335 section 6), where there are any: at another, who opens the

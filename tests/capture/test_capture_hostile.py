@@ -52,7 +52,7 @@ def test_a_changed_capture_never_raises(seeds: list[bytes], which: bool, changes
     assert transcript.packets <= 10
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=CHANGES, keep=st.floats(0.5, 1))
 def test_a_changed_recording_of_real_peers_never_raises(vectors: Path, changes: list[tuple[float, bytes]], keep: float) -> None:
     data = (vectors / "lab/stepca/aes.pcap").read_bytes()

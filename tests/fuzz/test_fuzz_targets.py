@@ -47,7 +47,7 @@ def test_inputs_near_the_corpus(target: str) -> None:
     run = run_of(target)
     corpus = [(CORPUS / name).read_bytes() for name in INPUTS if name.startswith(f"{target}/")]
 
-    @settings(max_examples=400, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=400, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(corpus), EDITS)
     def edited(data: bytes, edits: list[tuple[float, int, bytes]]) -> None:
         for place, removed, added in edits:

@@ -32,10 +32,13 @@ def judge(own_network: list[str], tmp_path_factory: pytest.TempPathFactory) -> J
     """Who saw every cell played, once, in a network of their own."""
     if missing := missing_programs():
         pytest.skip(f"not installed: {', '.join(missing)}")
-    folder = tmp_path_factory.mktemp("matrix")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [*own_network, sys.executable, str(PLAY), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
+    for _ in range(2):
+        folder = tmp_path_factory.mktemp("matrix")
+        command = [*own_network, sys.executable, str(PLAY), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
+        if "the clock of this PC was set" not in done.stderr:
+            break  # else it is played once more: a host may set the clock of its virtual machine at any time
     assert done.returncode == 0, done.stderr[-3000:]
     played = load(folder / "played.json")
     transcript = read_capture(folder / "wire.pcapng", keys=keys(played.values(), folder))

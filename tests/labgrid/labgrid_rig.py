@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import yaml
 from hil.bench.labgrid.export import exporter_file
 from hil.bench.labgrid.places import Places
 from hil.bench.testbed import Testbed, load
+from hil.services.doors import never_a_clients
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / ".venv-labgrid" / "bin"
@@ -37,7 +39,7 @@ class Labgrid:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = 0
+        self.port = random.choice(never_a_clients())  # it comes back to it
         self._starts = 0
         self._coordinator: subprocess.Popen[bytes] | None = None
         self._others: list[subprocess.Popen[bytes]] = []
@@ -47,13 +49,12 @@ class Labgrid:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start the coordinator, at the port that it had."""
+        """Start the coordinator, at its port."""
         log = self.folder / "coordinator.log"
         self._coordinator = self._begin(log, "labgrid-coordinator", "-l", self.address)
         listens = re.compile(r"^listening on \S+:(\d+)$", re.MULTILINE)
-        started = until(lambda: listens.findall(log.read_text())[self._starts :], "a coordinator that listens")
+        until(lambda: listens.findall(log.read_text())[self._starts :], "a coordinator that listens")
         self._starts += 1
-        self.port = int(started[0])
 
     def kill(self) -> None:
         """End the coordinator as a power failure does."""

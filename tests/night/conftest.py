@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for night_rig: test modules ca
 sys.path.insert(0, str(Path(__file__).parents[1] / "capture"))  # for tap_rig
 sys.path.insert(0, str(Path(__file__).parents[1] / "interop"))  # for interop_seats
 
-from night_rig import SHORT, SHORT_DEFECTS, Ended, Rig, Running
+from night_rig import ONCE_MORE, SHORT, SHORT_DEFECTS, Ended, Rig, Running
 
 PROGRAMS = ("ip", "unshare", "setpriv", "snmpd", "dnsmasq", "dumpcap", "tshark")
 
@@ -40,8 +40,7 @@ def _night_under_way(request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
         yield None
         return
     made = Rig(tmp_path_factory.mktemp("night"))
-    # a host may set the clock of its virtual machine at any time, and what was then played has to be played again
-    yield made.begin("-v", "--bench-retries=1")
+    yield made.begin("-v", ONCE_MORE)
     made.clear_away()
 
 

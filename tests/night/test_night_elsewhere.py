@@ -10,11 +10,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from night_rig import ROOT, VIRTUAL, Ended, Rig
+from night_rig import ONCE_MORE, ROOT, VIRTUAL, Ended, Rig
 
 from hil.judge.verdict import Verdict
 
-ONE = ("-k", "keylen_default")
+ONE = ("-k", "keylen_default", ONCE_MORE)
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from external_rig import PASSWORD, bench_with, made_ca, plugin
-from night_rig import Ended, Rig
+from night_rig import ONCE_MORE, Ended, Rig
 
 from hil.judge.verdict import Verdict
 from hil_fixtures.outcome import BENCH_FAULT, BENCH_UNFIT
@@ -57,7 +57,7 @@ def test_phones_enrol_with_the_real_ca_and_are_judged_by_what_shows(rig: Rig, de
     file = bench_with(rig, "real-ca", known_by(depot), {SOUND: (), SHORT: ("keylen-default-1024", "re-enrols-each-boot")})
     names = " or ".join({test.partition("::")[2].partition("[")[0] for test in EXPECTED})
     selection = f"({names}) and not (serial or upper or among)"
-    ended = play(rig, file, depot, selection)
+    ended = play(rig, file, depot, selection, ONCE_MORE)
     assert ended.code == 1, ended.said
     assert ended.verdicts.items() >= EXPECTED.items(), ended.said
     assert Verdict.BENCH_FAULT not in ended.verdicts.values()

@@ -133,7 +133,7 @@ def test_an_interrupted_run_keeps_its_verdicts_and_restores_power(rig: Rig, how:
         running.press_ctrl_c()
     else:
         running.send(signal.SIGTERM)
-    ended = running.end(within=25)
+    ended = running.end(within=60)
     assert ended.code == 2, ended.said
     record = ended.record
     assert record.run.interrupted

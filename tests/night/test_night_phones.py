@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from night_rig import NO_BENCH, VIRTUAL, Ended, Rig
+from night_rig import NO_BENCH, ONCE_MORE, VIRTUAL, Ended, Rig
 
 from hil.judge.verdict import Verdict
 from hil.report.record import Test
@@ -19,7 +19,7 @@ def wrong_phone(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """A run with a phone that makes a 2048-bit key where it is told 4096, in the first profile and in the third."""
     made = Rig(tmp_path_factory.mktemp("wrong"))
     try:
-        return made.play("-k", SELECTED, testbed=made.testbed(defects=["keylen-4096-ignored"], firmware="4.1.11.0.9"))
+        return made.play("-k", SELECTED, ONCE_MORE, testbed=made.testbed(defects=["keylen-4096-ignored"], firmware="4.1.11.0.9"))
     finally:
         made.clear_away()
 
@@ -78,7 +78,7 @@ def test_stored_evidence_of_a_wrong_phone_deviates_again(wrong_phone: Ended, rig
 
 
 def test_a_phone_that_does_not_heed_an_earlier_time_is_seen_to_renew(rig: Rig) -> None:
-    selected = ("-k", "test_a_phone_that_is_told_an_earlier_time_waits", "--no-confirmation")
+    selected = ("-k", "test_a_phone_that_is_told_an_earlier_time_waits", "--no-confirmation", ONCE_MORE)
     ended = rig.play(*selected, testbed=rig.testbed(defects=["ignores-time-told"]))
     assert [test.verdict for test in ended.record.tests] == [Verdict.DEVIATES], ended.said
     assert "not phone.renewal.attempts" in ended.said
@@ -91,7 +91,7 @@ def test_where_a_bench_is_told_how_entity_classes_travel_a_phone_is_held_to_it(r
     (other,) = (phone for phone in yaml.safe_load(VIRTUAL.read_text())["phones"] if phone["name"] == "j189-1")
     other["virtual"]["variants"] = ["class-in-query"]
     file.write_text(yaml.safe_dump({**bench, "phones": [*bench["phones"], other]}, sort_keys=False))
-    ended = rig.play("-k", "needs_no_end_entity", "--no-confirmation", testbed=file)
+    ended = rig.play("-k", "needs_no_end_entity", "--no-confirmation", ONCE_MORE, testbed=file)
     assert {test.phone: (test.verdict, [f.phone for f in test.findings if "class" in f.fact]) for test in ended.record.tests} == {
         "j179-1": (Verdict.CONFORMS, [["header x-entity-class"]]),
         "j189-1": (Verdict.DEVIATES, [["query entityclass"]]),
@@ -100,7 +100,12 @@ def test_where_a_bench_is_told_how_entity_classes_travel_a_phone_is_held_to_it(r
 
 def test_firmware_with_one_profile_is_not_held_to_three(rig: Rig) -> None:
     ended = rig.play(
-        "-k", "url_of_each_profile or three_profiles or keylen", "-rs", testbed=rig.testbed(firmware="4.0.10.1"), seconds=120
+        "-k",
+        "url_of_each_profile or three_profiles or keylen",
+        "-rs",
+        ONCE_MORE,
+        testbed=rig.testbed(firmware="4.0.10.1"),
+        seconds=120,
     )
     assert ended.code == 0, ended.said
     record = ended.record

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from night_rig import FIXED_PASSWORD, Ended
@@ -13,6 +14,7 @@ from night_rig import FIXED_PASSWORD, Ended
 from hil.capture.keylog import NO_SECRETS, read_key_log
 from hil.capture.transcript import read_capture
 from hil.capture.tshark import Seen, disagreements, read_with_tshark
+from hil.evidence import SittingManifest
 from hil.judge.rules import RULES
 from hil.report.record import InCapture, Sitting
 
@@ -40,7 +42,7 @@ def opinions(whole_night: Ended, thorough: bool) -> dict[str, tuple[Seen, ...]]:
     with ThreadPoolExecutor(2) as pool:
         return {
             str(file.relative_to(whole_night.run)): seen
-            for file, seen in zip(files, pool.map(read_with_tshark, files), strict=True)
+            for file, seen in zip(files, pool.map(second_opinion, files), strict=True)
         }
 
 
@@ -62,6 +64,12 @@ def enrolment(whole_night: Ended) -> str:
     boots = [boot for sitting in sittings_of(whole_night, "j179-1") for boot in sitting.boots]
     captures = [boot.capture for boot in boots if boot.capture is not None]
     return max(captures, key=lambda capture: len(pointed_at(whole_night, capture, "csr", "request")))
+
+
+def second_opinion(capture: Path) -> tuple[Seen, ...]:
+    """tshark's reading; it takes a connection for what either of its ports is assigned to, if nobody says that it is HTTP."""
+    scenarios = SittingManifest.load(capture.parent).scenarios
+    return read_with_tshark(capture, ports=[scenario.port for scenario in scenarios if scenario.port])
 
 
 def sittings_of(night: Ended, phone: str) -> list[Sitting]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from night_rig import Ended, Rig
+from night_rig import ONCE_MORE, Ended, Rig
 
 from hil.judge.verdict import Verdict
 
@@ -25,7 +25,11 @@ def nights(tmp_path_factory: pytest.TempPathFactory, virtual_ways: dict[str, dic
     try:
         runs = {
             way: rig.begin(
-                "-k", SELECTED, name=way, testbed=rig.testbed(way, power=power, defects=[DEFECT], firmware="4.1.11.0.9")
+                "-k",
+                SELECTED,
+                ONCE_MORE,
+                name=way,
+                testbed=rig.testbed(way, power=power, defects=[DEFECT], firmware="4.1.11.0.9"),
             )
             for way, power in ways.items()
         }

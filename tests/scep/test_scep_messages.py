@@ -171,7 +171,7 @@ def test_certificates_bare_and_degenerate(authority: Authority, signer: Certific
         read_certificates(b"<html>")
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_mutated_messages_are_read_or_malformed(request_of: Make, authority: Authority, data: st.DataObject) -> None:
     octets = bytearray(request_of())
@@ -197,7 +197,7 @@ def test_mutated_messages_are_read_or_malformed(request_of: Make, authority: Aut
             continue
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_mutated_csrs_and_certificates_are_read_or_malformed(
     key: RSAPrivateKey, authority: Authority, data: st.DataObject

@@ -51,7 +51,7 @@ def test_a_door_is_at_no_port_that_wireshark_takes_for_another_protocol() -> Non
     rows = [line.split("\t") for line in listed.splitlines()]
     known = {int(port) for table, port, *_ in rows if table == "tcp.port"}
     assert len(known) > 100
-    assert known.isdisjoint(doors._never_a_clients())
+    assert known.isdisjoint(doors.never_a_clients())
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_door_is_at_no_port_that_wireshark_takes_for_another_protocol() -> Non
 def test_ports_are_those_that_the_kernel_leaves(given: str, kept: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "range").write_text(given)
     monkeypatch.setattr(doors, "_CLIENTS_PORTS", tmp_path / "range")
-    assert doors._never_a_clients() == kept
+    assert doors.never_a_clients() == kept
 
 
 def test_no_two_doors_keep_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_no_two_doors_keep_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
         all_doors = made()
         (port,) = (await all_doors.make("j179-1", [1])).values()
         await all_doors.close("j179-1")  # kept, and nobody listens
-        monkeypatch.setattr(doors, "_never_a_clients", lambda: [port] * 20)
+        monkeypatch.setattr(doors, "never_a_clients", lambda: [port] * 20)
         with pytest.raises(LabFault, match=rf"a server cannot start \(port {port}, .*Address already in use"):
             await all_doors.make("j189-1", [1])
         await all_doors.stop()

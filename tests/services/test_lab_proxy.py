@@ -231,14 +231,14 @@ def assert_fault(lab: Lab, text: str) -> None:
     assert all(text in str(line.entry.problem) and line.entry.answer is None for line in lines)
 
 
-def test_a_ca_that_is_not_there_is_the_benchs_fault_until_it_is(lab: Lab, authority: Authority, ca: CaService) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
-    lab.forward("j179-1", 1, Upstream(f"http://127.0.0.1:{port}/scep"))
+def test_a_ca_that_is_not_there_is_the_benchs_fault_until_it_is(
+    lab: Lab, authority: Authority, ca: CaService, own_port: int
+) -> None:
+    lab.forward("j179-1", 1, Upstream(f"http://127.0.0.1:{own_port}/scep"))
     request = a_request(authority)
     assert httpx.post(url(lab) + QUERY, content=request).status_code == 502
     assert_fault(lab, "the CA cannot be asked")
-    with Server(by_endpoint(Endpoint(ca)), port=port):
+    with Server(by_endpoint(Endpoint(ca)), port=own_port):
         assert httpx.post(url(lab) + QUERY, content=request).status_code == 200, "what was not answered is asked again"
     assert [line.entry.answer for line in lab.ledger.lines()] == [None, "SUCCESS"]
 

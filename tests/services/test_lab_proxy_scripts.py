@@ -6,7 +6,6 @@ What a script's answers look like on the wire is tested with those of the bench'
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -227,14 +226,12 @@ def test_asking_again_for_what_waits_counts_as_a_poll(lab: Lab, authority: Autho
     assert ca.asked == ["PKCSReq"]
 
 
-def test_what_waits_goes_on_waiting_while_the_ca_is_not_there(lab: Lab, authority: Authority, ca: RealCa) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
-    upstream = Upstream(f"http://127.0.0.1:{port}/scep")
+def test_what_waits_goes_on_waiting_while_the_ca_is_not_there(lab: Lab, authority: Authority, ca: RealCa, own_port: int) -> None:
+    upstream = Upstream(f"http://127.0.0.1:{own_port}/scep")
     lab.forward("j179-1", 1, upstream, answers=[Pend(), Issue()], speaker=authority.speaker)
     assert reply(lab, a_request(authority)).status is PkiStatus.PENDING
     assert ask(lab, a_request(authority, MessageType.CertPoll)).status_code == 502
-    with Server(by_endpoint(Endpoint(ca.service)), port=port):
+    with Server(by_endpoint(Endpoint(ca.service)), port=own_port):
         assert reply(lab, a_request(authority, MessageType.CertPoll)).status is PkiStatus.SUCCESS
     assert ca.asked == ["PKCSReq"]
 

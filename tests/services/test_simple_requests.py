@@ -113,7 +113,7 @@ def test_the_library_reads_alike_what_is_simple() -> None:
     """Requests near good ones: whichever of them are simple, the library takes as one request, and for the same."""
     simple = set[bytes]()
 
-    @settings(max_examples=1500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=1500, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from((GET, POST, BARE)), EDITS)
     def edited(octets: bytes, edits: list[tuple[float, int, bytes]]) -> None:
         for place, removed, added in edits:

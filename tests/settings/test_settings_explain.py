@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -167,7 +166,6 @@ def test_a_missing_file_and_a_wrong_identity_are_misuse(tmp_path: Path) -> None:
 LINES = st.sampled_from([b"SET ", b"GET ", b"# ", b"IF $GROUP SEQ ", b" SET ", b"SET MYCERTCAID "])
 
 
-@hypothesis_settings(deadline=None)
 @given(st.lists(st.tuples(LINES, st.binary(max_size=40)), max_size=10))
 def test_any_bytes_can_be_told(lines: list[tuple[bytes, bytes]]) -> None:
     phone = Identity("J179", "c81fea83e85a", "19WZ1234567A")

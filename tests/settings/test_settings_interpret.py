@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.errors import Misuse
@@ -244,7 +244,6 @@ STATEMENTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(STATEMENTS, max_size=40), st.lists(STATEMENTS, max_size=20))
 def test_any_file_of_statements_ends(first: list[str], second: list[str]) -> None:
     files = {"f": "\n".join(first).encode(), "g": "\r\n".join(second).encode()}
@@ -253,7 +252,6 @@ def test_any_file_of_statements_ends(first: list[str], second: list[str]) -> Non
     assert {name: s.value for name, s in result.settings.items()} in ({}, {"MYCERTRENEW": "5"})
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=2048))
 def test_any_bytes_leave_only_values_that_the_catalog_takes(data: bytes) -> None:
     result = read(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.settings.language import MAX_FILE, MAX_LINE, Broken, Get, Goto, If, Label, Set, parse, printable
@@ -141,7 +141,6 @@ def test_no_repr_shows_a_value() -> None:
     assert "hunter2" not in repr(parse(b"SET SCEPPASSWORD hunter2", "f"))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=4096))
 def test_any_bytes_are_a_file(data: bytes) -> None:
     document = parse(data, "f")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.errors import Misuse
@@ -142,13 +142,11 @@ EVERY_SETTING = st.lists(st.sampled_from(sorted(CATALOG)), unique=True, max_size
 )
 
 
-@settings(deadline=None)
 @given(EVERY_SETTING, st.sampled_from([b"\n", b"\r\n"]))
 def test_what_is_written_is_what_is_read(values: dict[str, str], line_end: bytes) -> None:
     assert read(settings_file(values, comment="x").replace(b"\n", line_end)) == values
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(CATALOG)), st.text(max_size=60))
 def test_any_value_is_refused_or_read_back(name: str, value: str) -> None:
     try:

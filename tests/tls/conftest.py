@@ -125,11 +125,9 @@ def rig(authority: Authority, tmp_path: Path) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def shared(authority: Authority, tmp_path: Path) -> Iterator[Rig]:
+def shared(authority: Authority, tmp_path: Path, own_port: int) -> Iterator[Rig]:
     """A phone at its address, and a bench that offers two services on one port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    ports = {"RINGCENTRAL": port, "PPM": port, "SIP": 0}
+    ports = {"RINGCENTRAL": own_port, "PPM": own_port, "SIP": 0}
     with Lab(clock=ScaledClock(), authority=authority, state=tmp_path / "lab", tls=ports) as lab:
         lab.place(PHONE, ADDRESS)
         yield Rig(lab, Desk(authority, tmp_path))

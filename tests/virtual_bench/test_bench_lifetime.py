@@ -61,7 +61,7 @@ def test_the_switch_is_killed_and_its_phones_go_with_it(start: Start, play: Play
 
 
 def test_a_run_killed_between_off_and_on_is_made_good_by_the_next(start: Start, play: Play) -> None:
-    process, pids = opened(start, "bench.power('j179-1').off()")
+    process, pids = opened(start, "heard(listen(), {'j179-1 1'}); bench.power('j179-1').off()")
     watched = watch({name: pid for name, pid in pids.items() if name != "j179-1"})
     process.kill()
     assert all_ended(watched)
@@ -96,6 +96,7 @@ def test_it_opens_again_after_closing_with_threads_about_and_flash_kept(play: Pl
 done = threading.Event()
 with bench:
     port = listen()
+    heard(port, {"j139-1 1"})
     cycle(bench.power("j139-1"))
     first = heard(port, {"j139-1 2"})
     port.close()
@@ -103,6 +104,7 @@ threading.Thread(target=done.wait, daemon=True).start()
 bench.close()
 with VirtualBench(testbed, program=stand_in) as second:
     port = listen()
+    heard(port, {"j139-1 3"})
     cycle(second.power("j139-1"))
     again = heard(port, {"j139-1 4"})
     left = alive(second.pids().values())
@@ -150,6 +152,7 @@ with bench, socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_
     mirror.bind((bench.capture_interface, 0))
     mirror.settimeout(20)
     port = listen()
+    heard(port, {"j179-1 1"})
     cycle(bench.power("j179-1"))
     heard(port, {"j179-1 2"})
     cycle(bench.power("j139-1"))

@@ -54,12 +54,15 @@ def of_the_phone():
 
 with bench:
     port = listen()
+    heard(port, {"j139-1 1"})
     cycle(bench.power("j139-1"))
     heard(port, {"j139-1 2"})
     space = network_of(bench.pids()["j139-1"])
+    kept = os.open(f"/proc/{bench.pids()['j139-1']}/ns/net", os.O_RDONLY)  # so that no other network gets its number
     before = len(of_the_phone())
     bench.power("j139-1").off()
     show(before=before, after=of_the_phone())
+    os.close(kept)
 """)
     assert facts["before"] >= 1
     assert facts["after"] == []

@@ -75,7 +75,7 @@ with bench:
     dark = verify_wiring(bench, patience=3)
     bench.misbehave(Misbehaviour.MUTE)
     bench.power("j179-1").on()
-    mute = verify_wiring(bench, patience=3)
+    mute = verify_wiring(bench, patience=8)
     bench.misbehave(Misbehaviour.SILENT)
     silent = outcome(lambda: verify_wiring(bench, patience=0))
 show(

@@ -168,7 +168,7 @@ def success(keys: Any, ca: Any) -> bytes:
     return cert_rep(keys, ca)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_a_damaged_reply_is_refused_or_read(data: st.DataObject, success: bytes, keys: Any, ca: Any) -> None:
     body = bytearray(success)
