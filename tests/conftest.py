@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     """Let what tests start heed Ctrl-C, even where this run was started in the background and ignores it.
 
-    How long an example takes says more of this PC than of what is tested.
+    Let examples of hypothesis take any time, too: a test whose matter is time says so itself.
     """
     settings.register_profile("house", deadline=None)
     settings.load_profile("house")

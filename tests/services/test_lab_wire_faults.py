@@ -313,8 +313,7 @@ def test_a_slow_drip_takes_phone_time_and_arrives_whole(fast: Lab, post: bytes) 
     fast.script("j179-1", 1, answers=[Drip(octets=256, every=100.0)])
     with connection(fast.http_port) as sock:
         sock.sendall(post)
-        octets = b"".join(iter(lambda: sock.recv(65_536), b""))
-    seen = Seen(octets, "closed")
+        seen = Seen(b"".join(iter(lambda: sock.recv(65_536), b"")), "closed")
     assert len(seen.body) == seen.promised
     assert seen.message().status is PkiStatus.SUCCESS
     event = told(fast, span=100_000.0)
@@ -322,6 +321,15 @@ def test_a_slow_drip_takes_phone_time_and_arrives_whole(fast: Lab, post: bytes) 
     assert pauses > 5
     assert span_of(fast) >= pauses * 100.0 * 0.99
     assert (event.details["sent"], event.details["scripted"]) == (True, "Drip(octets=256, every=100.0)")
+
+
+def test_the_head_of_a_slow_drip_comes_first_by_itself(lab: Lab, post: bytes) -> None:
+    lab.script("j179-1", 1, answers=[Drip(octets=256, every=86_400.0)])
+    with connection(lab.http_port) as sock:
+        sock.sendall(post)
+        first = sock.recv(65_536)
+    assert first.endswith(b"\r\n\r\n")
+    assert len(first) < 256
 
 
 def test_silence_ends_after_its_span_of_phone_time(fast: Lab, post: bytes) -> None:

@@ -11,7 +11,6 @@ import ssl
 import subprocess
 import sys
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -64,8 +63,8 @@ def main(folder: Path) -> None:
                 with connect(5061, after, ssl.TLSVersion.TLSv1_3) as new:
                     ping(new)
                 ping(old)
-            closed = count()
-            lab.events.wait_for(lambda event: event.name is EventName.TLS_CLOSED and next(closed) == 1, span=20)
+            closed = lab.events.wait_for(lambda event: event.name is EventName.TLS_CLOSED, span=20)
+            lab.events.wait_for(lambda event: event.name is EventName.TLS_CLOSED and event is not closed, span=20)
         summary = recorder.stop()
         assert summary.complete, summary.problems
         events = [event.to_json() for event in lab.events.since()]

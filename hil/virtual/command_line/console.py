@@ -7,6 +7,7 @@ import os
 import select
 import threading
 import tty
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +16,7 @@ from hil.virtual.command_line.session import Access, House, PoweredPorts, Sessio
 BOOT = "\r\n\r\nSystem Bootstrap, Version 15.2\r\nLoading flash:image.bin...\r\n\r\nPress RETURN to get started!\r\n"
 
 
-class Terminal:
+class Terminal(ABC):
     """A terminal at `device`, and a thread that hears what is typed into it."""
 
     def __init__(self, *, raw: bool = True) -> None:
@@ -26,9 +27,9 @@ class Terminal:
         self._stop, self._stopped = os.pipe()
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
+    @abstractmethod
     def hear(self, heard: bytes) -> None:
-        """What was typed; for the kinds of terminal to say."""
-        raise NotImplementedError
+        """Take what was typed."""
 
     def say(self, words: bytes) -> None:
         """Send to whoever has the terminal open."""

@@ -63,6 +63,11 @@ def intact(signature: bytes) -> bytes:
     return signature
 
 
+def each_its_own() -> Mapping[int, int]:
+    """For each profile, itself."""
+    return MappingProxyType({1: 1, 2: 2, 3: 3})
+
+
 def no_url(_slot: int, _known: Mapping[int, str], _file_server: str) -> str:
     return ""
 
@@ -204,7 +209,7 @@ class Habits:
     key_lengths: frozenset[str] = frozenset({"2048", "4096"})
     default_key_length: str = "2048"
     told_key_length: Callable[[str], str] = as_given
-    key_length_slot: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({1: 1, 2: 2, 3: 3}))
+    key_length_slot: Mapping[int, int] = field(default_factory=each_its_own)
     default_cn: str = "$SERIALNO"
     cn: Macros = Macros()
     cn_needs_macro: bool = True
@@ -216,11 +221,11 @@ class Habits:
     unset_password: Callable[[Unit], str | None] = upper_serial
     prompts_for_empty_password: bool = True  # of a profile without an entity class
     prompts_for_empty_class_password: bool = True
-    url_slot: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({1: 1, 2: 2, 3: 3}))
+    url_slot: Mapping[int, int] = field(default_factory=each_its_own)
     url_when_unset: Callable[[int, Mapping[int, str], str], str] = no_url
     keeps_certificate: bool = True
     deletes_certificates: bool = True
-    deleted_slot: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({1: 1, 2: 2, 3: 3}))
+    deleted_slot: Mapping[int, int] = field(default_factory=each_its_own)
     delete_my_cert_takes_all: bool = False
     delete_blocks: bool = True  # of DELETE_SCEP_CERT and its numbered kin
     delete_my_cert_blocks: bool = True

@@ -20,23 +20,23 @@ _ROOT = "1.3.6.1.4.1.6889.2.69.6.1"
 _V2C = 1
 
 
-class _Binding(core.Sequence):  # type: ignore[misc]
+class _Binding(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
     _fields = [("name", core.ObjectIdentifier), ("value", core.Any)]
 
 
-class _Bindings(core.SequenceOf):  # type: ignore[misc]
+class _Bindings(core.SequenceOf):  # type: ignore[misc]  # asn1crypto has no types
     _child_spec = _Binding
 
 
-class _Pdu(core.Sequence):  # type: ignore[misc]
+class _Pdu(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
     _fields = [("id", core.Integer), ("status", core.Integer), ("index", core.Integer), ("bindings", _Bindings)]
 
 
-class _AnyPdu(core.Choice):  # type: ignore[misc]
+class _AnyPdu(core.Choice):  # type: ignore[misc]  # asn1crypto has no types
     _alternatives = [("get", _Pdu, {"implicit": 0}), ("response", _Pdu, {"implicit": 2})]
 
 
-class _Message(core.Sequence):  # type: ignore[misc]
+class _Message(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
     _fields = [("version", core.Integer), ("community", core.OctetString), ("pdu", _AnyPdu)]
 
 
