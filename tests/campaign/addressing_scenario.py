@@ -29,7 +29,7 @@ from hil.virtual.phone.dhcp import obtain
 from hil.virtual.phone.unit import Unit
 
 BENCH, MAC, ADDRESS = "10.9.0.1", "c8:1f:ea:00:00:01", "10.9.0.11"
-PATIENCE = 0.9
+PATIENCE = 2.0
 """Real seconds: dnsmasq is told not to try whether an address is free, and answers at once."""
 
 _OWN = f"--dhcp-host={MAC},{ADDRESS}"

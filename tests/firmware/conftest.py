@@ -26,7 +26,7 @@ def described(*names: str) -> dict[str, Any]:
     raw["phones"] = [phone for phone in raw["phones"] if phone["name"] in names]
     for phone in raw["phones"]:
         phone["virtual"] |= {"boot_delay": 5}
-    raw["times"] |= {"settle": 6, "boot_limit": 120}
+    raw["times"] |= {"boot_limit": 120}
     del raw["network"]["radius"]
     return raw
 

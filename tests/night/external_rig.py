@@ -63,7 +63,6 @@ def bench_with(rig: Rig, name: str, external: Mapping[str, object], defects: Map
     bench["phones"] = [phone for phone in bench["phones"] if phone["name"] in defects]
     for phone in bench["phones"]:
         phone["virtual"] |= {"boot_delay": 5, "defects": [*defects[phone["name"]]]}
-    bench["times"] |= {"settle": 6}
     variables = ("CA_PASSWORD", "WRONG_PASSWORD", "CA_PASSWORD")
     entities = [{"common_name": f"$SERIALNO {slot}", "password_env": name} for slot, name in enumerate(variables, 1)]
     bench["ca"] = {"persona": "system-manager", "external": {"url": URL, "entities": entities, **external}}

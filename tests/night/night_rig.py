@@ -219,19 +219,20 @@ class Rig:
         *,
         times: Mapping[str, float] | None = None,
         power: Mapping[str, object] | None = None,
+        mortal: bool = False,
         **virtual: object,
     ) -> Path:
         """A virtual bench with j179-1 alone, quick to boot; `virtual` is what its phone plays otherwise.
 
-        `power` is how the switch is told, where it is not by SNMPv2c.
+        `power` is how the switch is told, where it is not by SNMPv2c; a `mortal` switch is given up soon.
         """
         bench = yaml.safe_load(VIRTUAL.read_text())
         (phone,) = (phone for phone in bench["phones"] if phone["name"] == "j179-1")
         phone["virtual"] |= {"boot_delay": 5, **virtual}
         bench["phones"] = [phone]
-        bench["times"] |= {"settle": 6, **(times or {})}
+        bench["times"] |= times or {}
         if power is None:
-            bench["power"] |= {"timeout": 0.4, "retries": 4}
+            bench["power"] |= {"timeout": 0.4, "retries": 4} if mortal else {}
         else:
             bench["power"] = dict(power)
             if power["kind"] != "snmp":

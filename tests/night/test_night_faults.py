@@ -43,7 +43,7 @@ VirtualBench.__init__.__kwdefaults__["program"] = lambda phone, flash, rate: ("f
 
 
 def test_a_dead_switch_is_a_fault_of_the_bench(rig: Rig) -> None:
-    running = rig.begin("-k", "keylen_default or ca_identifier_set", testbed=rig.testbed(boot_delay=20))
+    running = rig.begin("-k", "keylen_default or ca_identifier_set", testbed=rig.testbed(mortal=True, boot_delay=20))
     running.await_boot("main", "power on")
     running.kill("snmpd")
     ended = running.end()
@@ -67,7 +67,7 @@ def test_a_phone_on_another_port_than_its_outlets_is_a_fault_of_the_bench_before
 
 
 def test_what_was_judged_before_the_switch_died_stays(rig: Rig) -> None:
-    running = rig.begin("-v", "-k", "keylen_default or no_second_enrolment", testbed=rig.testbed())
+    running = rig.begin("-v", "-k", "keylen_default or no_second_enrolment", testbed=rig.testbed(mortal=True))
     running.await_output("CONFORMS")
     running.kill("snmpd")
     ended = running.end()
@@ -126,7 +126,7 @@ def test_a_night_plays_with_the_root_that_stands_and_tells_that_it_is_over_soon(
 
 @pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
 def test_an_interrupted_run_keeps_its_verdicts_and_restores_power(rig: Rig, how: str) -> None:
-    running = rig.begin("-v", "-k", "keylen_default or no_second_enrolment", testbed=rig.testbed())
+    running = rig.begin("-v", "-k", "keylen_default or no_second_enrolment", testbed=rig.testbed(mortal=True))
     running.await_output("CONFORMS")
     running.await_boot("restart", "power off")
     if how == "Ctrl-C":
@@ -181,7 +181,7 @@ def test_a_phone_without_an_address_is_not_blamed(rig: Rig) -> None:
 
 
 def test_a_phone_that_never_starts_is_no_pass(rig: Rig) -> None:
-    ended = rig.play(*ONE, testbed=rig.testbed(times={"boot_limit": 60}), plugin=PHONE_THAT_ENDS)
+    ended = rig.play(*ONE, testbed=rig.testbed(times={"boot_limit": 60, "settle": 6}), plugin=PHONE_THAT_ENDS)
     assert ended.code == 12, ended.said
     assert set(ended.verdicts.values()) == {Verdict.INCONCLUSIVE}
     assert "never fetched its settings" in ended.said

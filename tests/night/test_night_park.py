@@ -151,7 +151,7 @@ def test_a_phone_that_never_fetches_is_told_of_and_powered(rig: Rig, park: Any) 
 
 
 def test_ended_while_the_phone_is_dark_it_leaves_it_powered(rig: Rig, park: Any) -> None:
-    one = park(described(rig, {"settings": "lab.txt"}, times={"off_time": 2}))
+    one = park(described(rig, {"settings": "lab.txt"}, times={"off_time": 5}))
     one.until_dark()
     one.process.terminate()
     code, said = one.end()
@@ -180,7 +180,7 @@ def test_what_was_seen_is_told_where_the_way_to_the_labs_server_fails(
 
 
 def test_a_switch_that_dies_is_a_fault_of_the_bench_and_the_phone_is_written_down_as_dark(rig: Rig, park: Any) -> None:
-    one = park(described(rig, {"settings": "lab.txt"}, times={"off_time": 2}))
+    one = park(described(rig, {"settings": "lab.txt"}, times={"off_time": 2}, mortal=True))
     one.until_dark()
     one.kill("snmpd")
     code, said = one.end()

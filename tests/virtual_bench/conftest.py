@@ -85,7 +85,7 @@ def testbed_file(tmp_path: Path) -> Path:
     """The virtual testbed, with time limits short enough for switches that misbehave."""
     text = (ROOT / "testbeds" / "virtual.yaml").read_text()
     file = tmp_path / "bench.yaml"
-    file.write_text(text.replace("  limit: 10\n", "  limit: 1\n  timeout: 0.4\n").replace("  retries: 5 ", "  retries: 1 "))
+    file.write_text(text.replace("  limit: 10\n", "  limit: 2\n  timeout: 1\n").replace("  retries: 5 ", "  retries: 1 "))
     return file
 
 

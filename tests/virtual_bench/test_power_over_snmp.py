@@ -97,8 +97,8 @@ with bench:
         "started": "done",
     }
     assert "notWritable" in facts["refuse"][1]
-    assert "AdminEnable 1, DetectionStatus deliveringPower after 1 s" in facts["ignore"][1]
-    assert "AdminEnable 2, DetectionStatus deliveringPower after 1 s" in facts["stuck"][1]
+    assert "AdminEnable 1, DetectionStatus deliveringPower after 2 s" in facts["ignore"][1]
+    assert "AdminEnable 2, DetectionStatus deliveringPower after 2 s" in facts["stuck"][1]
     for name in ("refuse", "ignore", "stuck", "silent", "stopped"):
         assert "bench virtual, phone j179-1, port 192.0.2.2 1.2, tried set pethPsePortAdminEnable to false" in facts[name][1]
 
