@@ -70,21 +70,36 @@ def listen(interface: str, capture_filter: str) -> L2ListenSocket:
     return listener
 
 
-def take(listener: L2ListenSocket, index: int, writer: Writer) -> bool:
-    """Writes what waits on a socket, at most a batch of it; whether there may be more."""
-    for _ in range(BATCH):
-        try:
-            _, data, seconds = listener.recv_raw()
-        except BlockingIOError:
-            return False
-        if data:
-            writer.packet(index, seconds or time.time(), data)
-    return True
+class Source:
+    """One interface: its socket, and how many of its packets were written."""
+
+    def __init__(self, index: int, interface: str, capture_filter: str, writer: Writer) -> None:
+        self.listener = listen(interface, capture_filter)
+        self._index, self._writer, self._written = index, writer, 0
+        writer.interface(interface)
+
+    def take(self) -> bool:
+        """Writes what waits on the socket, at most a batch of it; whether there may be more."""
+        for _ in range(BATCH):
+            try:
+                _, data, seconds = self.listener.recv_raw()
+            except BlockingIOError:
+                return False
+            if data:
+                self._writer.packet(self._index, seconds or time.time(), data)
+                self._written += 1
+        return True
+
+    def end(self) -> None:
+        """Writes how many were received and dropped. The kernel's own count has those that scapy throws away as it opens."""
+        _, dropped = Struct("II").unpack(self.listener.ins.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+        self._writer.statistics(self._index, self._written + dropped, dropped)
+        self.listener.close()
 
 
 def main(arguments: list[str]) -> None:
     """Records the named interfaces to standard output until told to stop."""
-    longest, sources = float(arguments[0]), list(zip(arguments[1::2], arguments[2::2], strict=True))
+    longest, named = float(arguments[0]), list(zip(arguments[1::2], arguments[2::2], strict=True))
     conf.bufsize = BUFFER
     stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -92,22 +107,18 @@ def main(arguments: list[str]) -> None:
     parent, deadline = os.getppid(), time.monotonic() + longest
     writer = Writer(sys.stdout.buffer)
     selector = selectors.DefaultSelector()
-    listeners = [listen(interface, text) for interface, text in sources]
-    for index, (listener, (interface, _)) in enumerate(zip(listeners, sources, strict=True)):
-        writer.interface(interface)
-        selector.register(listener.ins, selectors.EVENT_READ, (listener, index))
+    sources = [Source(index, interface, text, writer) for index, (interface, text) in enumerate(named)]
+    for source in sources:
+        selector.register(source.listener.ins, selectors.EVENT_READ, source)
     writer.flush()
     while not stopping and os.getppid() == parent and time.monotonic() < deadline:
         for key, _ in selector.select(0.1):
-            listener, index = key.data
-            take(listener, index, writer)
+            key.data.take()
         writer.flush()
-    for index, listener in enumerate(listeners):
-        while take(listener, index, writer) and time.monotonic() < deadline:
+    for source in sources:
+        while source.take() and time.monotonic() < deadline:
             pass
-        received, dropped = Struct("II").unpack(listener.ins.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
-        writer.statistics(index, received, dropped)
-        listener.close()
+        source.end()
     writer.flush()
 
 

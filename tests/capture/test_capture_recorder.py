@@ -57,7 +57,7 @@ def test_each_source_is_proven_by_its_own_marker(own_network: list[str], tool: s
     assert [source["interface"] for source in summary["sources"]] == ["left", "right", "lo"]
     left, right, lo = (source["packets"] for source in summary["sources"])
     assert left >= 2
-    assert right >= 4  # without a filter it hears the other end's markers too
+    assert right >= 3  # without a filter it hears the other end's last marker too, and its first if it was opened by then
     assert lo >= 2
 
 
