@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from hil.clock import ManualClock, Pace, ScaledClock, phone_time
 from hil.virtual.clock import PhoneClock
-from hil.virtual.phone.clock import BenchFiles, Clock
+from hil.virtual.phone.clock import BenchFiles, Clock, Port
 
 EPOCH = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -198,18 +199,31 @@ def test_a_thread_that_shares_the_time_has_plans_unless_it_waits(real: list[floa
     assert later > idle_until  # who has ended has no plans
 
 
-def test_a_phone_tells_for_how_long_it_sleeps(tmp_path: Path) -> None:
-    bench = PhoneClock(10.0, datetime.now(UTC), tmp_path)
-    slept: list[float] = []
+def test_a_leap_wakes_a_phone_that_told_for_how_long_it_sleeps(tmp_path: Path) -> None:
+    bench = PhoneClock(1.0, datetime.now(UTC), tmp_path)
+    told: list[float] = []
 
-    def sleep(_: float) -> None:
-        if not slept:
-            slept.append(float((tmp_path / "wakes").read_text().split()[1]))
+    class Asleep(BenchFiles):
+        """Time leaps once the phone sleeps."""
+
+        def wait(self, ports: Sequence[Port], within: float) -> Sequence[Port]:
+            told.append(float((tmp_path / "wakes").read_text().split()[1]))
             bench.leap(90.0)
+            return super().wait(ports, within)
 
-    Clock(10.0, bench=BenchFiles(tmp_path), sleep=sleep).sleep(90.0)
-    assert slept == [90.0]
+    began = time.monotonic()
+    Clock(1.0, bench=Asleep(tmp_path)).sleep(90.0)
+    assert told == [90.0]
+    assert time.monotonic() - began < 45
     assert not (tmp_path / "wakes").exists()
+
+
+def test_time_leaps_for_a_phone_without_power_too(tmp_path: Path) -> None:
+    bench = PhoneClock(10.0, datetime.now(UTC), tmp_path)
+    os.mkfifo(tmp_path / "leapt")  # the phone left it
+    began = bench.now()
+    bench.leap(90.0)
+    assert bench.now() - began >= timedelta(seconds=90)
 
 
 def test_a_manual_clock_stands_still() -> None:

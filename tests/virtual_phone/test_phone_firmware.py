@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from hil.virtual.phone import image, web
-from hil.virtual.phone.clock import Clock
+from hil.virtual.phone.clock import Alone, Clock, Port
 from hil.virtual.phone.errors import NoAnswer
 from hil.virtual.phone.flash import Flash
 from hil.virtual.phone.log import Log
@@ -93,12 +93,14 @@ def take(flash: Flash, server: Server, name: str = NEW, *, powered_for: float = 
     """What became of a phone that is told to take an image: `restarted`, `went on` or `lost its power`."""
     slept: list[float] = []
 
-    def sleep(span: float) -> None:
-        slept.append(span)
-        if sum(slept) > powered_for:
-            raise PowerLost
+    class Outlet(Alone):
+        def wait(self, ports: Sequence[Port], within: float) -> Sequence[Port]:
+            slept.append(within)
+            if sum(slept) > powered_for:
+                raise PowerLost
+            return ports
 
-    clock = Clock(1.0, monotonic=lambda: sum(slept), sleep=sleep)
+    clock = Clock(1.0, monotonic=lambda: sum(slept), bench=Outlet())
     unit = Unit("J179", "c8:1f:ea:83:e8:5a", "19WZ1234567A", SHIPPED)
 
     def restart() -> None:

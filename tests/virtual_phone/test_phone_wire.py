@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hil.virtual.phone import dhcp, log, parameters, sntp, web
-from hil.virtual.phone.clock import BenchFiles, Clock
+from hil.virtual.phone.clock import Alone, BenchFiles, Clock, Port
 from hil.virtual.phone.errors import NoAnswer, Refused
 from hil.virtual.phone.flash import Flash, Stored
 from hil.virtual.phone.habits import Habits
@@ -235,8 +235,8 @@ def test_a_syslog_line() -> None:
     assert log.syslog_line(0.0, "AVX83E85A", "CERTMGMT", 3, "a") == b"<163>Jan  1 00:00:00 AVX83E85A CERTMGMT: a"
 
 
-class Time:
-    """A monotonic clock that moves when it is slept on."""
+class Time(Alone):
+    """A monotonic clock that moves when somebody waits."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -244,13 +244,14 @@ class Time:
     def __call__(self) -> float:
         return self.now
 
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+    def wait(self, ports: Sequence[Port], within: float) -> Sequence[Port]:
+        self.now += within
+        return ports
 
 
 def test_phone_time_runs_at_its_rate() -> None:
     time = Time()
-    clock = Clock(30.0, 5.0, time, time.sleep)
+    clock = Clock(30.0, 5.0, time, time)
     clock.sleep(60.0)
     assert time.now == pytest.approx(102.0)
     assert (clock.now(), clock.uptime()) == pytest.approx((65.0, 60.0))
@@ -263,9 +264,9 @@ def test_phone_time_runs_at_its_rate() -> None:
 def test_phone_time_leaps_where_the_bench_says(tmp_path: Path) -> None:
     time, file = Time(), tmp_path / "leaps"
     file.write_text("90.0 7.0\n")
-    clock = Clock(30.0, 5.0, time, time.sleep, BenchFiles(tmp_path))
-    clock.sleep(60.0)
-    assert time.now == pytest.approx(102.0)
+    clock = Clock(30.0, 5.0, time, BenchFiles(tmp_path))
+    time.now += 2.0
+    assert clock.uptime() == pytest.approx(60.0)
     file.write_text("90.0 7.0\n101.0 3000.0\n")
     assert clock.uptime() == pytest.approx(3060.0)
     assert clock.now() == pytest.approx(5.0 + 3060.0)
@@ -274,7 +275,7 @@ def test_phone_time_leaps_where_the_bench_says(tmp_path: Path) -> None:
 def test_flash_survives_and_is_private(tmp_path: Path) -> None:
     time = Time()
     flash, stored = Flash(tmp_path), Stored("http://10.0.0.1/", "certificate", "key")
-    flash.store(2, stored, Clock(10.0, 0.0, time, time.sleep), 20.0)
+    flash.store(2, stored, Clock(10.0, 0.0, time, time), 20.0)
     assert time.now == pytest.approx(102.0)
     flash.remember_urls({1: "a"})
     flash.remember_urls({2: "b"})
@@ -299,10 +300,11 @@ def test_what_power_cut_short_is_not_read(tmp_path: Path) -> None:
 
 
 def test_nothing_is_held_before_the_write_is_over(tmp_path: Path) -> None:
-    def power_off(_seconds: float) -> None:
-        raise KeyboardInterrupt
+    class Outlet(Alone):
+        def wait(self, ports: Sequence[Port], within: float) -> Sequence[Port]:
+            raise KeyboardInterrupt(ports, within)
 
     flash = Flash(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        flash.store(1, Stored("", "", ""), Clock(1.0, sleep=power_off), 2.0)
+        flash.store(1, Stored("", "", ""), Clock(1.0, bench=Outlet()), 2.0)
     assert list(tmp_path.iterdir()) == []

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import select
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 FIRMWARE_BUILT = 1704067200.0  # 2024-01-01, what a phone believes that never knew the time
-_SLICE = 0.02  # real seconds after which a sleeper looks whether time has leapt
+_LONGEST = 3600.0  # real seconds after which a sleeper looks at the time, whatever happens
 _NAP = 5.0  # phone seconds of sleep that are not worth telling
 _SHORTEST = 1e-6  # phone seconds
 
 Leap = tuple[float, float]
 """A monotonic instant, and the phone seconds that were over at once."""
+
+
+class _Open(Protocol):
+    def fileno(self) -> int: ...
+
+
+Port = _Open | int
+"""What select() takes."""
+
+
+def readable(ports: Sequence[Port], within: float) -> Sequence[Port]:
+    """Those at which something has come after `within` real seconds at most."""
+    return select.select(ports, (), (), within)[0]
 
 
 class Bench(Protocol):
@@ -28,6 +43,9 @@ class Bench(Protocol):
     def awake(self) -> None:
         """The phone sleeps no longer."""
 
+    def wait(self, ports: Sequence[Port], within: float) -> Sequence[Port]:
+        """Wait until something comes at one of the ports, time leaps, or `within` real seconds are over; where it came."""
+
 
 class Alone:
     """No bench: time does not leap."""
@@ -41,12 +59,21 @@ class Alone:
     def awake(self) -> None:
         """Nobody wants to know."""
 
+    def wait(self, ports: Sequence[Port], within: float) -> Sequence[Port]:
+        return readable(ports, within)
+
 
 class BenchFiles:
-    """A bench that appends its leaps to a file `leaps` of the folder, a line each, and looks into a file `wakes`."""
+    """A bench that appends its leaps to a file `leaps` of the folder, a line each, and looks into a file `wakes`.
+
+    After each leap it writes into the pipe `leapt`, which the phone made.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._leaps_file, self._wakes = folder / "leaps", folder / "wakes"
+        self._leaps_file, self._wakes, pipe = folder / "leaps", folder / "wakes", folder / "leapt"
+        if not pipe.exists():
+            os.mkfifo(pipe, 0o600)
+        self._leapt = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # until the power goes
         self._size = 0
         self._leaps: tuple[Leap, ...] = ()
         self.awake()
@@ -67,6 +94,12 @@ class BenchFiles:
     def awake(self) -> None:
         self._wakes.unlink(missing_ok=True)
 
+    def wait(self, ports: Sequence[Port], within: float) -> Sequence[Port]:
+        came = readable((*ports, self._leapt), within)
+        if self._leapt in came:
+            os.read(self._leapt, 4096)
+        return [port for port in came if port != self._leapt]
+
 
 class Clock:
     """Time of day (Unix seconds, UTC) and time since power on, both in phone seconds."""
@@ -76,12 +109,10 @@ class Clock:
         rate: float,
         believed: float = FIRMWARE_BUILT,
         monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
         bench: Bench | None = None,
     ) -> None:
         self._rate = rate
         self._monotonic = monotonic
-        self._sleep = sleep
         self._bench = bench or Alone()
         self._power_on = monotonic()
         self._set_at = 0.0
@@ -101,14 +132,13 @@ class Clock:
         leapt = sum(span for since, span in self._bench.leaps() if self._power_on <= since <= until)
         return (until - self._power_on) * self._rate + leapt
 
-    def sleep(self, seconds: float, nap: Callable[[float], object] | None = None) -> None:
-        """Let `seconds` of phone time pass; less where a `nap` of that many real seconds says that something woke the phone."""
-        nap = nap or self._sleep
+    def sleep(self, seconds: float, ports: Sequence[Port] = ()) -> None:
+        """Let `seconds` of phone time pass; less where something comes at one of the ports."""
         end = self.uptime() + seconds
         if seconds > _NAP:
             self._bench.asleep(self._monotonic(), seconds)
         while (left := end - self.uptime()) > _SHORTEST:
-            if nap(min(left / self._rate, _SLICE)):
+            if self._bench.wait(ports, min(left / self._rate, _LONGEST)):
                 break
         if seconds > _NAP:
             self._bench.awake()

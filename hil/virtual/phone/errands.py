@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import math
-import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
-from hil.virtual.phone.clock import Clock
+from hil.virtual.phone.clock import Clock, Port, readable
 
 _SAME_INSTANT = 1e-3  # phone seconds
-
-
-class Port(Protocol):
-    """What select() takes."""
-
-    def fileno(self) -> int: ...
 
 
 class Errand(Protocol):
@@ -59,14 +51,9 @@ def run(clock: Clock, errands: Sequence[Errand]) -> None:
         soonest = min((errand.due() for errand in errands), default=math.inf)
         if soonest == math.inf and not ports:
             return
-        clock.sleep(soonest - clock.uptime(), nap=partial(_readable, tuple(ports)))
-        for port in _readable(tuple(ports), 0.0):
+        clock.sleep(soonest - clock.uptime(), tuple(ports))
+        for port in readable(tuple(ports), 0.0):
             ports[port].heard()
         for errand in errands:
             if errand.due() <= clock.uptime() + _SAME_INSTANT:
                 errand.act()
-
-
-def _readable(ports: Sequence[Port], within: float) -> Sequence[Port]:
-    """Those at which something has come after `within` real seconds at most."""
-    return select.select(ports, (), (), within)[0]
