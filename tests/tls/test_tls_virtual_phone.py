@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from hil.evidence import EventName
 from hil.scep.authority import Authority, to_pem
 from hil.services.tls.services import SERVICES
 from hil.virtual.phone import catalogue, parameters, usage
-from hil.virtual.phone.clock import Clock
+from hil.virtual.phone.clock import Alone, Clock, Port
 from hil.virtual.phone.dialler import Dialler
 from hil.virtual.phone.errors import NoAnswer, Refused
 from hil.virtual.phone.flash import Flash, Stored
@@ -34,7 +34,7 @@ UNIT = Unit("J179", "c8:1f:ea:83:e8:5a", "19WZ1234567A", "4.1.3.0.6")
 LOGGING = {"SYSLOG_ENABLED": "1", "SYSLOG_LEVEL": "7", "LOG_CATEGORY": "NETMGR", "LOGSRVR_SECURE": "1"}
 
 
-class Phone:
+class Phone(Alone):
     """A phone at the lab, its certificates in flash, its time in the hands of the test."""
 
     def __init__(self, rig: Any, folder: Path, habits: Habits | None = None, **settings: str) -> None:
@@ -43,15 +43,16 @@ class Phone:
         self.passed = 0.0
         self.habits = habits or Habits()
         self.flash = Flash(folder)
-        self.clock = Clock(1.0, time.time(), monotonic=lambda: self.passed, sleep=self._sleep)
+        self.clock = Clock(1.0, time.time(), monotonic=lambda: self.passed, bench=self)
         self.settings = Settings(parameters.known(UNIT, self.habits), {}, LOGGING | settings)
         self.log = Log(self.clock, "AVX83E85A")
         self.log.configure(self.settings)
         self.trusted = rig.desk.root.read_text()
         rig.lab.place("j179-1", "127.0.0.1")
 
-    def _sleep(self, span: float) -> None:
-        self.passed += span
+    def wait(self, ports: Sequence[Port], within: float) -> Sequence[Port]:
+        self.passed += within
+        return ports
 
     def hold(self, slot: int, name: str) -> str:
         """Has a fresh certificate in flash; its serial number."""
