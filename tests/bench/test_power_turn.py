@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from hil.bench.power import PowerUnreachable
 from hil.bench.power.turn import Turn
-from hil.clock import ManualClock
+from hil.clock import ManualClock, ScaledClock
 
 HOLD = """
 import sys
@@ -41,6 +42,19 @@ def test_a_holder_that_is_killed_holds_nothing(tmp_path: Path) -> None:
         holder.wait()
     with turn.taken():
         pass
+
+
+def test_many_threads_that_take_it_one_after_the_other_are_no_fault(tmp_path: Path) -> None:
+    turn, had = Turn(tmp_path, "switch", ScaledClock(), 1.5), []
+
+    def take(number: int) -> None:
+        with turn.taken(apart=0.25):
+            had.append(number)
+
+    with ThreadPoolExecutor(9) as phones:  # the last has it after two seconds
+        for taken in [phones.submit(take, number) for number in range(9)]:
+            taken.result()
+    assert sorted(had) == list(range(9))
 
 
 def test_turns_that_ask_for_a_distance_keep_it_whoever_takes_them(tmp_path: Path) -> None:

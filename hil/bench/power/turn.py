@@ -21,6 +21,9 @@ from hil.clock import Clock
 _LOOK = 0.02
 """Real seconds between two tries."""
 
+_MOST_PATIENCE = 20
+"""How many times over a thread is patient while others of its process have one turn after the other."""
+
 
 class Turn:
     """The turn at the switch called `switch`; `folder` is shared by all who may want it, `patience` in real seconds."""
@@ -32,19 +35,20 @@ class Turn:
         self._clock = clock
         self._patience = patience
         self._mine = threading.Lock()
+        self._had = 0
+        """How many turns threads of this process have had."""
 
     @contextlib.contextmanager
     def taken(self, *, apart: float = 0.0) -> Iterator[int]:
         """Hold the turn; it comes at least `apart` real seconds after the last that asked for a distance.
 
-        Yields a descriptor: whoever inherits it holds the turn on if this process is killed. `PowerUnreachable` where others
-        hold it for too long.
+        Yields a descriptor: whoever inherits it holds the turn on if this process is killed. `PowerUnreachable` where
+        another thread holds it for longer than `patience`, or other processes do.
         """
-        deadline = self._clock.now() + timedelta(seconds=self._patience)
-        if not self._mine.acquire(timeout=self._patience):
-            raise self._never_mine()
+        self._wait_for_threads()
         try:
             descriptor = self._opened()
+            deadline = self._clock.now() + timedelta(seconds=self._patience)
             try:
                 while not _locked(descriptor):
                     if self._clock.now() >= deadline:
@@ -58,6 +62,16 @@ class Turn:
                 os.close(descriptor)
         finally:
             self._mine.release()
+
+    def _wait_for_threads(self) -> None:
+        for _ in range(_MOST_PATIENCE):
+            had = self._had
+            if self._mine.acquire(timeout=self._patience):
+                self._had += 1
+                return
+            if self._had == had:
+                break
+        raise self._never_mine()
 
     def _opened(self) -> int:
         try:
