@@ -104,7 +104,7 @@ def requests(who: Sequence[Applicant], recipient: Certificate, suite: Suite) -> 
 
 
 def play(url: str, pid: int, who: Sequence[Applicant], suite: Suite) -> Load:
-    """Enrol all applicants with the server of that process; `LabFault` where more than one, and one in a hundred, is refused."""
+    """Enrol all with the server of that process; `LabFault` where all, or more than one and one in a hundred, are refused."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or 80)
     calls = [_call(url, message) for message in requests(who, certificate_of(url), suite)]
@@ -113,7 +113,7 @@ def play(url: str, pid: int, who: Sequence[Applicant], suite: Suite) -> Load:
         answers = list(clients.map(lambda call: _answer(address, call), calls))
         span, cpu = time.perf_counter() - begun, cpu_seconds(pid) - used
     granted = sum(map(_is_granted, who, map(_body, answers)))
-    if len(who) - granted > max(1, len(who) // 100):
+    if not granted or len(who) - granted > max(1, len(who) // 100):
         raise LabFault("a CA refuses what it should grant", tried=url, seen=f"{granted} of {len(who)} certificates")
     return Load(granted / span, cpu / granted, len(who) - granted)
 

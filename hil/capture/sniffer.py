@@ -71,11 +71,12 @@ def listen(interface: str, capture_filter: str) -> L2ListenSocket:
 
 
 class Source:
-    """One interface: its socket, and how many of its packets were written."""
+    """One interface and its socket, which counts from where scapy threw away what came while it opened."""
 
     def __init__(self, index: int, interface: str, capture_filter: str, writer: Writer) -> None:
         self.listener = listen(interface, capture_filter)
-        self._index, self._writer, self._written = index, writer, 0
+        self._index, self._writer = index, writer
+        self._counts()
         writer.interface(interface)
 
     def take(self) -> bool:
@@ -87,14 +88,17 @@ class Source:
                 return False
             if data:
                 self._writer.packet(self._index, seconds or time.time(), data)
-                self._written += 1
         return True
 
     def end(self) -> None:
-        """Writes how many were received and dropped. The kernel's own count has those that scapy throws away as it opens."""
-        _, dropped = Struct("II").unpack(self.listener.ins.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
-        self._writer.statistics(self._index, self._written + dropped, dropped)
+        """Writes how many the kernel received and dropped."""
+        self._writer.statistics(self._index, *self._counts())
         self.listener.close()
+
+    def _counts(self) -> tuple[int, int]:
+        """Received and dropped since the last look: the kernel begins anew after each (packet(7), PACKET_STATISTICS)."""
+        received, dropped = Struct("II").unpack(self.listener.ins.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+        return received, dropped
 
 
 def main(arguments: list[str]) -> None:

@@ -126,7 +126,7 @@ def test_a_night_plays_with_the_root_that_stands_and_tells_that_it_is_over_soon(
 
 @pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
 def test_an_interrupted_run_keeps_its_verdicts_and_restores_power(rig: Rig, how: str) -> None:
-    running = rig.begin("-v", "-k", "keylen_default or no_second_enrolment", testbed=rig.testbed(mortal=True))
+    running = rig.begin("-v", "-k", "keylen_default or no_second_enrolment", testbed=rig.testbed())
     running.await_output("CONFORMS")
     running.await_boot("restart", "power off")
     if how == "Ctrl-C":

@@ -69,7 +69,7 @@ def test_all_evidence_is_whole(whole_night: Ended) -> None:
 
 
 def test_but_for_a_set_clock_no_more_than_one_sitting_was_played_again(whole_night: Ended) -> None:
-    """One: a host may hold up its virtual machine for longer than a recorder or a switch is waited for."""
+    """One, since it was seen once on a busy virtual machine, for a reason that was not told then."""
     sittings = [SittingManifest.load(folder) for folder in whole_night.run.glob("evidence/*/*")]
     assert len(sittings) >= len(whole_night.record.sittings)
     told = [(sitting, [*sitting.faults, *(text for boot in sitting.boots for text in boot.problems)]) for sitting in sittings]

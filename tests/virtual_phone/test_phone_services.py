@@ -7,13 +7,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 
 from hil.virtual.phone import catalogue, errands, names, parameters, services, usage
-from hil.virtual.phone.clock import Clock, Port, readable
+from hil.virtual.phone.clock import Alone, Clock
 from hil.virtual.phone.errors import NoAnswer
 from hil.virtual.phone.habits import Habits
 from hil.virtual.phone.parameters import Settings
@@ -203,7 +203,7 @@ class Chore:
         self.ear = None
 
 
-class Bench:
+class Bench(Alone):
     """Sees when the phone sleeps; time passes for it at once."""
 
     def __init__(self) -> None:
@@ -220,9 +220,6 @@ class Bench:
 
     def awake(self) -> None:
         self.told.append(0.0)
-
-    def wait(self, ports: Sequence[Port], within: float) -> Sequence[Port]:
-        return readable(ports, within)
 
 
 def test_errands_run_when_they_are_due_and_the_bench_knows_how_long_the_phone_sleeps() -> None:
